@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+# Targets and rules only; settings are in config.mk. `make help` lists the targets.
+
+include config.mk
+
+CONFIG-no        := release
+CONFIG-address   := san-address
+CONFIG-undefined := san-undefined
+CONFIG-thread    := san-thread
+B   := build/$(CONFIG-$(SAN))
+BIN := build/bin
+TESTSAN ?= address
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: FORCE
+
+# ---- sources: found by folder, so adding a file needs no change here -------------------------
+
+COMMON := $(sort $(wildcard common/*.c))
+SERVER := $(sort $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c)))
+SIM    := $(sort $(wildcard agent/core/*.c agent/sim/*.c))
+UNIT   := $(sort $(wildcard tests/unit/test_*.c))
+DBTEST := $(sort $(wildcard tests/db/test_*.c))
+SUPPORT := $(sort $(wildcard tests/support/*.c))
+FUZZ   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+WEB    := $(sort $(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) -not -path '*/node_modules/*' -not -path 'web/test/*' 2>/dev/null))
+SQL    := $(sort $(wildcard schema/sql/*.sql schema/repeatable/*.sql))
+SCHEMA := $(sort $(wildcard schema/pooltags.tsv schema/openapi.yaml))
+
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+SIM_MAIN := agent/sim/main.c
+SIM_LIB  := $(filter-out $(SIM_MAIN),$(SIM))
+EMBEDDED := $(B)/gen/embedded.o
+
+.PHONY: all
+all: $(BIN)/poolfleetd $(BIN)/poolfleet-sim ## the server and the simulator
+
+# ---- compile -----------------------------------------------------------------------------------
+
+# Flags changed: everything is built again. The stamp is rewritten only when its text differs.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL)' | cmp -s - $@ || \
+	 echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL)' > $@
+
+$(B)/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(B)/tests/%.o: CPPFLAGS_ALL += -I$(B)/gen -Wno-missing-prototypes
+
+# ---- files inside the server: page, migrations, tag list, API document -------------------------
+
+WEB_ROOT := build/web
+VENDOR   := web/node_modules/.installed
+$(VENDOR): web/package.json $(wildcard web/package-lock.json)
+	$(call say,NPM,web)
+	$(Q)scripts/npm_ci.sh web
+	@touch $@
+
+$(WEB_ROOT)/.stamp: $(WEB) $(VENDOR) scripts/web_root.sh
+	$(call say,WEB,$(WEB_ROOT))
+	$(Q)scripts/web_root.sh $(WEB_ROOT)
+	@touch $@
+
+build/tools/embed: tools/embed.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -o $@ $<
+
+$(B)/gen/embedded.c: build/tools/embed $(WEB_ROOT)/.stamp $(SQL) $(SCHEMA)
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)build/tools/embed embedded_web=$(WEB_ROOT) embedded_sql=schema/sql \
+	 embedded_repeatable=schema/repeatable embedded_schema=schema > $@
+
+$(EMBEDDED): $(B)/gen/embedded.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+# ---- link --------------------------------------------------------------------------------------
+
+$(B)/libserver.a: $(call objects,$(COMMON) $(SERVER)) $(EMBEDDED)
+$(B)/libsim.a: $(call objects,$(COMMON) $(SIM_LIB))
+$(B)/lib%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/poolfleetd: $(B)/server/main.o $(B)/libserver.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server)
+
+$(B)/poolfleet-sim: $(call objects,$(SIM_MAIN)) $(B)/libsim.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-sim)
+
+$(BIN)/%: $(B)/%
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../$< $@
+
+# ---- tests -------------------------------------------------------------------------------------
+# Each tests/unit/test_x.c offers `Suite *x_suite(void)`; the runner's list is made from the names.
+
+$(B)/gen/%_suites.h: FORCE
+	@mkdir -p $(@D)
+	@for f in $(patsubst tests/$*/test_%.c,%,$(sort $(wildcard tests/$*/test_*.c))); do echo "SUITE($$f)"; done \
+	 | cmp -s - $@ || for f in $(patsubst tests/$*/test_%.c,%,$(sort $(wildcard tests/$*/test_*.c))); do echo "SUITE($$f)"; done > $@
+
+# The runner is compiled once per kind, with the list of that kind.
+$(B)/tests/runner_%.o: tests/support/runner/runner.c $(B)/gen/%_suites.h $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -DSUITES='"$(B)/gen/$*_suites.h"' -c -o $@ $<
+
+$(B)/test-unit: $(B)/tests/runner_unit.o $(call objects,$(UNIT) $(SUPPORT) $(SIM_LIB)) $(B)/libserver.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-test)
+
+$(B)/test-db: $(B)/tests/runner_db.o $(call objects,$(DBTEST) $(SUPPORT)) $(B)/libserver.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-test)
+
+# Fuzz targets: clang's libFuzzer over the whole server library, in a configuration of its own.
+FB := build/fuzz
+FUZZ_FLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+$(FB)/%.o: %.c
+	$(call say,FUZZCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+$(FB)/embedded.o: $(B)/gen/embedded.c
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_FLAGS) -c -o $@ $<
+$(FB)/libserver.a: $(patsubst %.c,$(FB)/%.o,$(COMMON) $(SERVER)) $(FB)/embedded.o
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(FB)/bin/%: $(FB)/tests/fuzz/%.o $(FB)/libserver.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-server)
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(FB)/bin/%,$(FUZZ))
+
+.PHONY: check check-unit check-db check-http check-web check-diagnose check-fuzz check-deps check-lint-web
+check: ## everything from nothing, then all tests; last line "N passed, N failed"
+	@scripts/check.sh all
+check-unit: ## Check suites under ASan and UBSan (or SAN=thread ...)
+	@scripts/check.sh unit
+check-db: ## Check suites against a private PostgreSQL
+	@scripts/check.sh db
+check-http: ## black-box tests of the running server
+	@scripts/check.sh http
+check-web: ## the page in a headless browser
+	@scripts/check.sh web
+check-diagnose: ## captures of ../shared/samples, field by field
+	@scripts/check.sh diagnose
+check-fuzz: ## each fuzz target for some seconds over its corpus
+	@scripts/check.sh fuzz
+check-deps: ## the direction of includes
+	@scripts/check_deps.sh
+
+.PHONY: test-unit-bin test-db-bin fuzz-bin
+test-unit-bin: $(B)/test-unit
+test-db-bin: $(B)/test-db
+fuzz-bin: $(FUZZ_BIN)
+
+.PHONY: fuzz
+fuzz: fuzz-bin ## fuzz for hours: FUZZ_SECONDS=3600 a target
+	@scripts/fuzz.sh $${FUZZ_SECONDS:-3600}
+
+# ---- people ------------------------------------------------------------------------------------
+
+.PHONY: demo demo-clean bench lint format format-check install clean help agent
+demo: ## from nothing to a fleet on a page (DEMO_ONESHOT=1: verify and exit)
+	@scripts/demo.sh
+demo-clean: ## remove the demo's data
+	@scripts/demo.sh clean
+bench: ## all benchmarks; results in build/bench/
+	@scripts/bench.sh all
+bench-%: ## one benchmark
+	@scripts/bench.sh $*
+lint: ## clang-tidy and cppcheck
+	@scripts/lint.sh
+format: ## clang-format every C file
+	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
+format-check:
+	$(Q)clang-format --dry-run --Werror $(shell git ls-files '*.c' '*.h')
+clean: ## remove what was built, keep the demo's data
+	rm -rf build/release build/san-* build/fuzz build/bin build/tools build/web
+
+PREFIX ?= /usr/local
+install: all ## into DESTDIR (PREFIX=/usr/local)
+	install -D -m 755 $(BIN)/poolfleetd $(DESTDIR)$(PREFIX)/bin/poolfleetd
+	install -D -m 755 $(BIN)/poolfleet-sim $(DESTDIR)$(PREFIX)/bin/poolfleet-sim
+	install -D -m 644 deploy/poolfleetd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolfleetd.service
+	install -D -m 644 schema/openapi.yaml $(DESTDIR)$(PREFIX)/share/poolfleet/openapi.yaml
+	install -D -m 644 schema/pooltags.tsv $(DESTDIR)$(PREFIX)/share/poolfleet/pooltags.tsv
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z%-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  SAN=address|undefined|thread|no   V=1   WERROR=1   DESTDIR=   PREFIX="
+
+-include $(shell find $(B) build/fuzz -name '*.d' 2>/dev/null)

@@ -1,0 +1,188 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests: check.sh all|unit|db|http|web|diagnose|fuzz. Each part's figures are added up; the
+# last line is "N passed, N failed". Exit 1 when anything failed or a part did not run to its end.
+set -u
+cd "$(dirname "$0")/.."
+
+what=${1:-all}
+san=${TESTSAN:-${SAN:-no}}
+[ "$san" = no ] && san=address
+jobs=$(nproc)
+logs=build/check
+passed=0
+failed=0
+skipped=0
+pg_dir=
+mkdir -p "$logs"
+
+finish() {
+    [ -n "$pg_dir" ] && scripts/pg_private.sh stop "$pg_dir" >/dev/null
+    :
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+say() { printf '== %s\n' "$*"; }
+
+# count NAME LOG STATUS: adds what the runner's closing lines say.
+count() {
+    local name=$1 log=$2 status=$3 p=0 f=0 s=0 line
+    if line=$(grep -E '^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' "$log" | tail -1) && [ -n "$line" ]; then
+        set -- $(echo "$line" | tr -cs '0-9' ' ')
+        f=$(($3 + $4))
+        p=$(($2 - f))
+    elif grep -qE '^# tests [0-9]+' "$log"; then
+        p=$(awk '/^# pass /{n+=$3} END{print n+0}' "$log")
+        f=$(awk '/^# fail /{n+=$3} /^# cancelled /{n+=$3} END{print n+0}' "$log")
+        s=$(awk '/^# skipped /{n+=$3} END{print n+0}' "$log")
+    elif line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -1) && [ -n "$line" ]; then
+        set -- $(echo "$line" | tr -cs '0-9' ' ')
+        p=$1 f=$2 s=${3:-0}
+    else
+        echo "$name: no closing line; see $log"
+        f=1
+    fi
+    if [ "$status" != 0 ] && [ "$f" = 0 ]; then
+        echo "$name: exit $status although no test failed; see $log"
+        f=1
+    fi
+    if [ "$f" != 0 ] || [ "$status" != 0 ]; then
+        grep -E '^not ok|:[FE]:|ERROR: |runtime error|disagree|^  (expected|got)|Sanitizer' "$log" | head -60
+        echo "-- end of $log"
+        tail -25 "$log"
+    fi
+    printf '   %-10s %d passed, %d failed%s\n' "$name" "$p" "$f" "$([ "$s" != 0 ] && echo ", $s skipped")"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# run NAME COMMAND...: output to a log, shown when it fails.
+run() {
+    local name=$1 log=$logs/$1.log status
+    shift
+    "$@" >"$log" 2>&1
+    status=$?
+    count "$name" "$log" $status
+}
+
+build() {
+    say "build ($*)"
+    if ! make -s -j"$jobs" "$@" >"$logs/build.log" 2>&1; then
+        grep -E 'error|Error|undefined' "$logs/build.log" | head -30
+        tail -5 "$logs/build.log"
+        echo "could not build: see $logs/build.log"
+        echo "$passed passed, $((failed + 1)) failed"
+        exit 1
+    fi
+}
+
+private_pg() {
+    [ -n "$pg_dir" ] && return
+    pg_dir=build/check/pg
+    rm -rf "$pg_dir"
+    scripts/pg_private.sh start "$pg_dir" --test >"$logs/pg.log" 2>&1 || {
+        cat "$logs/pg.log"
+        echo "could not start a private PostgreSQL"
+        echo "$passed passed, $((failed + 1)) failed"
+        exit 1
+    }
+    POOLFLEET_TEST_URL=$(scripts/pg_private.sh url "$pg_dir")
+    export POOLFLEET_TEST_URL
+    export POOLFLEET_TEST_TEMPLATE=poolfleet_template
+    scripts/pg_private.sh createdb "$pg_dir" poolfleet_template
+    build/bin/poolfleetd migrate --database-url "$(scripts/pg_private.sh url "$pg_dir" poolfleet_template)" \
+        >"$logs/migrate.log" 2>&1 || cat "$logs/migrate.log"
+}
+
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
+export CK_FORK=${CK_FORK:-yes} CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120}
+
+part_unit() {
+    build SAN="$san" test-unit-bin
+    say "unit (sanitizer: $san)"
+    run unit "build/$(config)/test-unit"
+}
+config() { [ "$san" = no ] && echo release || echo "san-$san"; }
+
+# The server under test is the sanitized one, so the black-box tests see its memory errors too.
+server() {
+    build SAN="$san" all
+    POOLFLEETD=$PWD/build/$(config)/poolfleetd
+    POOLFLEET_SIM=$PWD/build/$(config)/poolfleet-sim
+    export POOLFLEETD POOLFLEET_SIM
+}
+part_db() {
+    build SAN="$san" all test-db-bin
+    server
+    private_pg
+    say "db (private PostgreSQL)"
+    run db "build/$(config)/test-db"
+}
+npm_tests() {
+    [ -e tests/package.json ] && scripts/npm_ci.sh tests >"$logs/npm.log" 2>&1
+    scripts/npm_ci.sh web >>"$logs/npm.log" 2>&1
+}
+node_tests() {
+    local name=$1
+    shift
+    run "$name" node --test --test-reporter=tap --test-concurrency=1 "$@"
+}
+part_http() {
+    server
+    private_pg
+    npm_tests
+    say "http (black box)"
+    # One file at a time: a figure for each, and two cores are enough work for one server.
+    for file in tests/http/*.test.mjs; do
+        node_tests "http-$(basename "$file" .test.mjs)" "$file"
+    done
+}
+part_web() {
+    server
+    npm_tests
+    say "web (headless browser)"
+    run web-types npm --prefix web run --silent check-summary
+    node_tests web-lib web/test/*.test.js
+    node_tests web-pages tests/web/pages.test.mjs
+    private_pg
+    node_tests web-live tests/web/live.test.mjs
+}
+part_diagnose() {
+    server
+    say "diagnose (captures; folder ${POOLFLEET_SAMPLES:-../shared/samples})"
+    run diagnose node tests/diagnose/check_samples.mjs
+}
+part_fuzz() {
+    build fuzz-bin
+    say "fuzz (${FUZZ_SECONDS:-4} s a target)"
+    run fuzz scripts/fuzz.sh "${FUZZ_SECONDS:-4}"
+}
+part_house() {
+    say "house rules"
+    run house scripts/check_deps.sh
+}
+part_scenarios() {
+    server
+    private_pg
+    say "scenarios (simulated fleets through the whole pipeline)"
+    run scenarios scripts/check_scenarios.sh
+}
+
+say "what this machine lacks"
+scripts/deps.sh check || {
+    echo "$passed passed, $((failed + 1)) failed"
+    exit 1
+}
+case $what in
+all) for part in house unit db http diagnose scenarios web fuzz; do "part_$part"; done ;;
+*) "part_$what" ;;
+esac
+echo
+if [ "$skipped" != 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" = 0 ]

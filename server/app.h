@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a running server consists of. Made by main.c, borrowed by every request. The pointers do
+ * not change while requests run, except `tagdict`, which app_tagdict() hands out by reference.
+ */
+#ifndef SERVER_APP_H
+#define SERVER_APP_H
+
+#include "server/config.h"
+#include "server/ingest/ingest.h"
+#include "server/state/fleet.h"
+#include "server/store/db.h"
+#include "server/tagdict/tagdict.h"
+
+#include <stdatomic.h>
+
+struct app {
+    const struct config *config;
+    struct db_pool *db;
+    struct fleet *fleet;
+    struct ingest *ingest;
+    struct tagdict *tagdict;        /* built-in and imported; immutable while serving */
+    struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
+    struct http *http;
+    int64_t started_at_us;
+    _Atomic int64_t analyzed_at_us; /* end of the last analysis pass; TIME_UNKNOWN before */
+    _Atomic uint64_t analysis_passes;
+    _Atomic int64_t analysis_duration_us; /* of the last pass */
+};
+
+#endif

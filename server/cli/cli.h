@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verbs of poolfleetd, one file each. A verb gets its settings and what is left of the command
+ * line, prints its result on stdout, and returns a status that main.c turns into the exit code.
+ */
+#ifndef SERVER_CLI_CLI_H
+#define SERVER_CLI_CLI_H
+
+#include "server/config.h"
+
+typedef enum status (*cli_verb)(const struct config *config, struct config_args *args,
+                                struct err *err);
+
+enum status cli_serve(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_migrate(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_check_config(const struct config *config, struct config_args *args,
+                             struct err *err);
+enum status cli_token(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_tags(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_analyze(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_diagnose(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_routes(const struct config *config, struct config_args *args, struct err *err);
+
+/* Takes --name (with its value: "--name v" or "--name=v") out of args; NULL when absent. */
+enum status cli_option(struct config_args *args, const char *name, const char **ret_value,
+                       struct err *err);
+/* Takes the bare flag --name out of args. */
+bool cli_flag(struct config_args *args, const char *name);
+/* ST_USAGE naming the first argument that is left, when there are more than `max`. */
+enum status cli_end(const struct config_args *args, int max, struct err *err);
+
+/* Writes all of out to stdout; ST_IO when that fails. */
+enum status cli_print(const struct strbuf *out, struct err *err);
+/* A whole file, or standard input for "-", up to max_bytes (ST_TOO_LARGE). */
+enum status cli_read_file(const char *path, size_t max_bytes, struct strbuf *ret_text,
+                          struct err *err);
+
+#endif

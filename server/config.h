@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings. One table row each (config.c): key, kind, range, default, help. From there come the
+ * flags (--database-url), the environment (POOLFLEET_DATABASE_URL), the file (database_url = ...),
+ * --help and the sample file. Flag over environment over file over default. Unknown keys and bad
+ * values are errors that name the setting and where it was set.
+ */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "common/cleanup.h"
+#include "common/status.h"
+#include "common/strbuf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config {
+    const char *database_url;
+    const char *listen;     /* "127.0.0.1:8080"; port 0: any free one */
+    bool insecure_http;     /* plain HTTP on other addresses than loopback */
+    const char *web_root;   /* serve the page from this folder instead; "" : embedded */
+    const char *ready_file; /* write "ADDR:PORT\n" there once listening; "": none */
+    const char *log_level;
+    int64_t http_threads;
+    int64_t http_connections;
+    int64_t database_connections;
+    int64_t queue_bytes;
+    int64_t retention_us;
+    int64_t rollup_retention_us;
+    int64_t keyframe_us;
+    int64_t analyze_interval_us; /* 0: never by itself */
+    int64_t session_us;
+    struct config_texts *texts; /* owns the texts */
+};
+
+/* What was on the command line after the settings were taken out. */
+struct config_args {
+    char **items; /* borrowed from argv */
+    int count;
+};
+
+/* Reads --config FILE, the environment and the flags among argv. ST_USAGE with the setting's
+ * name. ret_rest keeps what is no setting, in order. */
+enum status config_load(int argc, char **argv, struct config *ret_config,
+                        struct config_args *ret_rest, struct err *err) MUST_CHECK;
+void config_done(struct config *config);
+#define AUTO_CONFIG CLEANUP(config_done)
+
+void config_print_help(struct strbuf *out);   /* one line a setting, for --help */
+void config_print_sample(struct strbuf *out); /* the sample file */
+/* Every value with the place it came from; secrets (a password in the URL) are hidden. */
+void config_print_effective(const struct config *config, struct strbuf *out);
+
+#endif

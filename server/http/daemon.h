@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP server as main.c sees it. http_start opens the port and serves until http_stop; all
+ * functions may be called from any thread, http_start and http_stop once each.
+ */
+#ifndef SERVER_HTTP_DAEMON_H
+#define SERVER_HTTP_DAEMON_H
+
+#include "common/status.h"
+#include "common/strbuf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct app;
+struct http;
+
+/* Zero means the default given. Texts are borrowed until http_start returns. */
+struct http_options {
+    const char *listen;          /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
+    bool insecure_http;          /* allow plain HTTP on other addresses than loopback */
+    const char *web_root;        /* serve the page from this folder; NULL or "": embedded */
+    unsigned threads;            /* network threads; 2 */
+    unsigned workers;            /* threads that run blocking handlers; 8 */
+    unsigned connections;        /* at once; 1024 */
+    size_t body_bytes;           /* of all bodies in memory at once; 256 MiB */
+    unsigned idle_seconds;       /* no byte for so long: closed; 30 */
+    unsigned head_seconds;       /* a request's head must be complete by then; 20 */
+    unsigned body_seconds;       /* a request's body must be complete by then; 120 */
+};
+
+/* ST_USAGE: `listen` is no address, or not loopback without insecure_http; ST_IO: port taken,
+ * out of threads. The app is borrowed until http_stop. */
+enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
+                       struct err *err) MUST_CHECK;
+/* Accepts no more, answers what runs (ingest must still be running for that), joins all threads.
+ * NULL allowed. */
+void http_stop(struct http *http);
+unsigned http_port(const struct http *http);
+/* "127.0.0.1:8080" with the real port, for the ready file. Borrowed until http_stop. */
+const char *http_address(const struct http *http);
+/* Counters in Prometheus' text format. */
+void http_write_metrics(struct http *http, struct strbuf *out);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From decoded documents to durable. HTTP threads submit batches; one committer thread gathers
+ * what has arrived, writes it as one transaction (group commit), publishes the new states to the
+ * fleet and then calls each batch's `done`. Load makes groups bigger, not answers slower. The
+ * queue is bounded in bytes: past it ingest_submit answers ST_BUSY at once.
+ */
+#ifndef SERVER_INGEST_INGEST_H
+#define SERVER_INGEST_INGEST_H
+
+#include "common/snapshot.h"
+#include "server/state/fleet.h"
+#include "server/store/db.h"
+
+struct ingest;
+
+enum ingest_outcome {
+    INGEST_ACCEPTED,
+    INGEST_DUPLICATE, /* held already; changes nothing */
+    INGEST_REJECTED   /* err says why: unknown base (ST_CONFLICT), ... */
+};
+
+struct ingest_item {
+    struct snapshot *snapshot; /* owned by the batch (heap, snapshot_done + free) */
+    size_t index;              /* place in the body */
+    size_t cost_bytes;         /* of the text it came from, for the queue bound */
+    enum ingest_outcome outcome;
+    struct err err; /* for INGEST_REJECTED */
+};
+
+/* One request's documents. Items that failed to decode are not in here. */
+struct ingest_batch {
+    struct ingest_item *items;
+    size_t count;
+    const char *only_host; /* host tokens may write this host only; NULL: any */
+    enum status status;    /* of the transaction: ST_OK, ST_DB, ... set before done */
+    struct err err;
+    void (*done)(struct ingest_batch *batch, void *arg); /* on the committer thread; frees it */
+    void *arg;
+    struct ingest_batch *next; /* the queue's */
+};
+
+struct ingest_batch *ingest_batch_new(size_t capacity); /* NULL when memory is out */
+void ingest_batch_free(struct ingest_batch *batch);
+
+struct ingest_options {
+    size_t queue_bytes;     /* bound of what waits, as cost_bytes */
+    int64_t retention_us;   /* taken_at older than this is refused */
+    int64_t keyframe_us;    /* a complete block at least this often per host */
+};
+
+struct ingest_stats { /* since start; read without lock */
+    uint64_t accepted;
+    uint64_t duplicates;
+    uint64_t rejected;
+    uint64_t commits;
+    uint64_t failed_commits;
+    uint64_t queued_bytes;
+    uint64_t queued_batches;
+    uint64_t rows;
+};
+
+/* Starts the committer thread with a connection of its own. db and fleet outlive it. */
+enum status ingest_start(struct db_pool *pool, struct fleet *fleet,
+                         const struct ingest_options *options, struct ingest **ret_ingest,
+                         struct err *err) MUST_CHECK;
+/* Refuses new batches, commits what waits, joins the thread, frees. NULL allowed. */
+void ingest_stop(struct ingest *ingest);
+/* Takes the batch over on ST_OK (done will be called once, perhaps before this returns);
+ * on ST_BUSY the caller keeps it. */
+enum status ingest_submit(struct ingest *ingest, struct ingest_batch *batch,
+                          struct err *err) MUST_CHECK;
+void ingest_read_stats(struct ingest *ingest, struct ingest_stats *ret_stats);
+
+/* Splits and decodes a body (one JSON document, or NDJSON). Documents that fail are reported
+ * through `refuse`, the others are in the batch. Checks taken_at against `now_us`. */
+typedef void (*ingest_refuse)(void *arg, size_t index, const struct err *err);
+enum status ingest_decode_json(const char *body, size_t length, bool many, int64_t now_us,
+                               const struct ingest_options *options, struct ingest_batch *batch,
+                               ingest_refuse refuse, void *arg, struct err *err) MUST_CHECK;
+
+#endif

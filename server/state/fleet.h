@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The newest state of every host, in memory, compact. Nothing is only here: it is rebuilt from the
+ * database at start and changed only after a commit.
+ *
+ * Each host's state is an immutable object with a reference count; the committer swaps it for a
+ * newer one. Readers take references under a short lock and then read without any lock, so a slow
+ * reader never stops ingest. All functions are thread-safe.
+ */
+#ifndef SERVER_STATE_FLEET_H
+#define SERVER_STATE_FLEET_H
+
+#include "common/snapshot.h"
+
+struct fleet;
+
+/* Rows are kept compact (see fleet.c); read them through host_state_row and host_state_find. */
+struct host_state {
+    int64_t key;     /* host.host_id in the database */
+    const char *id;  /* the agent's own identity */
+    const char *name; /* NULL: unknown */
+    int64_t boot_at_us;
+    int64_t taken_at_us;
+    int64_t sequence;
+    int64_t usual_interval_us; /* median gap of the last snapshots; TIME_UNKNOWN: not yet known */
+    struct snapshot_totals totals;
+    const struct snapshot_attribute *attributes; /* sorted by name */
+    size_t attribute_count;
+    const struct compact_table *table[POOL_COUNT]; /* NULL: unknown */
+};
+
+struct host_row {
+    uint32_t tag;
+    unsigned columns; /* COLUMN_*: which of the following are known */
+    uint32_t allocs;
+    uint32_t frees;
+    uint64_t bytes;
+};
+
+struct fleet *fleet_new(void); /* NULL when memory is out */
+void fleet_free(struct fleet *fleet);
+
+size_t host_state_rows(const struct host_state *host, enum pool pool);
+struct host_row host_state_row(const struct host_state *host, enum pool pool, size_t index);
+bool host_state_find(const struct host_state *host, enum pool pool, uint32_t tag,
+                     struct host_row *ret_row);
+/* NULL when the host has no such attribute. */
+const char *host_state_attribute(const struct host_state *host, const char *name);
+/* The tables as plain columns, into arena. */
+enum status host_state_tables(const struct host_state *host, struct arena *arena,
+                              struct snapshot_table ret_table[POOL_COUNT]) MUST_CHECK;
+
+/* A reference to one host by id; NULL when unknown. Give back with host_state_release. */
+const struct host_state *fleet_get(struct fleet *fleet, const char *id);
+void host_state_release(const struct host_state *host);
+static inline void cleanup_host_state(const struct host_state **host)
+{
+    host_state_release(*host);
+}
+#define AUTO_HOST_STATE CLEANUP(cleanup_host_state)
+
+/* References to all hosts, sorted by id. */
+struct fleet_list {
+    const struct host_state **items;
+    size_t count;
+    uint64_t generation; /* changes whenever any host's state does: for ETags and caches */
+};
+enum status fleet_list(struct fleet *fleet, struct fleet_list *ret_list) MUST_CHECK;
+void fleet_list_done(struct fleet_list *list);
+#define AUTO_FLEET_LIST CLEANUP(fleet_list_done)
+
+uint64_t fleet_generation(struct fleet *fleet);
+size_t fleet_count(struct fleet *fleet);
+size_t fleet_memory_bytes(struct fleet *fleet); /* for /metrics and the memory benchmark */
+
+/* For ingest only (and the load at start). A new state from a complete snapshot (bases merged);
+ * attributes NULL: keep those of `previous`. Owned by caller until published. */
+enum status host_state_new(int64_t key, const struct snapshot *snapshot,
+                           const struct host_state *previous, struct host_state **ret_host,
+                           struct err *err) MUST_CHECK;
+/* Takes over the reference. An older taken_at than the present state's changes nothing. */
+void fleet_publish(struct fleet *fleet, struct host_state *host_take);
+
+#endif
