@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/cli/cli.h"
+#include "server/store/migrate.h"
 
 #include <errno.h>
 #include <string.h>
@@ -56,6 +57,30 @@ enum status cli_end(const struct config_args *args, int max, struct err *err)
     if (args->count > max)
         return err_set(err, ST_USAGE, "unexpected argument \"%s\"", args->items[max]);
     return ST_OK;
+}
+
+enum status cli_database_open(const struct config *config, struct cli_database *ret_database,
+                              struct err *err)
+{
+    const struct db_options options = {
+        .url = config->database_url,
+        .connections = 3, /* the verb's own, and what the analysis may lease beside it */
+        .statement_timeout_us = 10 * US_PER_MINUTE,
+        .application_name = "poolfleetd",
+    };
+    enum status status = db_pool_new(&options, &ret_database->pool, err);
+    if (status == ST_OK)
+        status = db_lease(ret_database->pool, 5 * US_PER_SECOND, &ret_database->db, err);
+    if (status == ST_OK)
+        status = migrate_check(ret_database->db, err);
+    return status;
+}
+
+void cli_database_close(struct cli_database *database)
+{
+    db_release(database->db);
+    db_pool_free(database->pool);
+    *database = (struct cli_database){0};
 }
 
 enum status cli_print(const struct strbuf *out, struct err *err)

@@ -7,6 +7,7 @@
 #define SERVER_CLI_CLI_H
 
 #include "server/config.h"
+#include "server/store/db.h"
 
 typedef enum status (*cli_verb)(const struct config *config, struct config_args *args,
                                 struct err *err);
@@ -20,6 +21,17 @@ enum status cli_tags(const struct config *config, struct config_args *args, stru
 enum status cli_analyze(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_diagnose(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_routes(const struct config *config, struct config_args *args, struct err *err);
+
+/* One connection to a database whose schema is this program's, for a verb's whole run. */
+struct cli_database {
+    struct db_pool *pool;
+    struct db *db;
+};
+/* ST_DB when it cannot be reached, ST_CONFLICT with a hint when it wants migrating. Close it in
+ * any case. */
+enum status cli_database_open(const struct config *config, struct cli_database *ret_database,
+                              struct err *err);
+void cli_database_close(struct cli_database *database);
 
 /* Takes --name (with its value: "--name v" or "--name=v") out of args; NULL when absent. */
 enum status cli_option(struct config_args *args, const char *name, const char **ret_value,

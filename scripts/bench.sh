@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# bench.sh all|NAME: benchmarks against a release build, with a private PostgreSQL that really writes
+# (fsync on). Prints a table each and writes build/bench/NAME.json. Measure on a quiet machine.
+set -eu
+cd "$(dirname "$0")/.."
+scripts/deps.sh check
+make -s -j"$(nproc)" all
+mkdir -p build/bench build/tools
+gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -o build/tools/load tests/bench/load.c -lpthread
+exec node tests/bench/run.mjs "${1:-all}"

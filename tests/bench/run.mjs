@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// The benchmarks. Each has a server and a database of its own; figures go to build/bench/NAME.json
+// as {name, at, machine, commit, figures: [{name, value, unit, goal, holds}], table}.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync, rmSync, existsSync, mkdirSync } from "node:fs";
+import { cpus, tmpdir, totalmem } from "node:os";
+import path from "node:path";
+
+const root = path.resolve(path.dirname(new URL(import.meta.url).pathname), "../..");
+const bin = (name) => path.join(root, "build/bin", name);
+const sh = (file, args, options = {}) =>
+  execFileSync(file, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], ...options });
+
+/** Runs fn with a fresh cluster and a serving poolfleetd; ends both afterwards. */
+async function withServer(settings, fn) {
+  const pg = path.join(root, "build/bench/pg");
+  rmSync(pg, { recursive: true, force: true });
+  sh("scripts/pg_private.sh", ["start", pg]);
+  let server;
+  try {
+    sh("scripts/pg_private.sh", ["createdb", pg, "bench"]);
+    const url = sh("scripts/pg_private.sh", ["url", pg, "bench"]).trim();
+    const env = { ...process.env, POOLFLEET_DATABASE_URL: url };
+    sh(bin("poolfleetd"), ["migrate"], { env });
+    const token = (role) => sh(bin("poolfleetd"), ["token", "create", "--role", role, "--name", role], { env }).trim();
+    const ingest = token("ingest");
+    const viewer = token("viewer");
+    const start = async () => {
+      const folder = mkdtempSync(path.join(tmpdir(), "pfbench-"));
+      const ready = path.join(folder, "ready");
+      server = spawn(bin("poolfleetd"), ["serve", "--listen", "127.0.0.1:0", "--ready-file", ready, ...settings],
+        { env, stdio: ["ignore", "ignore", "inherit"] });
+      const deadline = Date.now() + 60000;
+      while (!existsSync(ready) || readFileSync(ready, "utf8").trim() === "") {
+        if (Date.now() > deadline || server.exitCode !== null) throw new Error("the server did not get ready");
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      const address = readFileSync(ready, "utf8").trim();
+      rmSync(folder, { recursive: true });
+      return { address, port: address.split(":").pop(), pid: server.pid };
+    };
+    const stop = async () => {
+      if (!server || server.exitCode !== null) return;
+      const ended = new Promise((resolve) => server.once("exit", resolve));
+      server.kill("SIGTERM");
+      await ended;
+    };
+    const handle = await start();
+    await fn({ ...handle, ingest, viewer, env, pg, restart: async () => { await stop(); return start(); } });
+    await stop();
+  } finally {
+    if (server && server.exitCode === null) server.kill("SIGKILL");
+    sh("scripts/pg_private.sh", ["stop", pg]);
+    sh("scripts/pg_private.sh", ["remove", pg]);
+  }
+}
+
+const load = (server, args) =>
+  JSON.parse(sh(path.join(root, "build/tools/load"), ["--port", server.port, "--token", server.ingest, ...args.map(String)]));
+
+const rssBytes = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) * 1024;
+
+/** Latencies of one GET, repeated over keep-alive; milliseconds. */
+async function latencies(server, target, count) {
+  const all = [];
+  for (let i = 0; i < count; i++) {
+    const before = performance.now();
+    const reply = await fetch(`http://${server.address}${target}`, {
+      headers: { Authorization: `Bearer ${server.viewer}` } });
+    await reply.arrayBuffer();
+    if (reply.status !== 200) throw new Error(`${target}: ${reply.status}`);
+    all.push(performance.now() - before);
+  }
+  return all.sort((a, b) => a - b);
+}
+const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+const figure = (name, value, unit, goal, holds) => ({ name, value: Number(value.toFixed(2)), unit, goal, holds });
+
+const benches = {
+  async ingest() {
+    const figures = [];
+    const table = [];
+    await withServer(["--analyze-interval", "0"], async (server) => {
+      for (const [name, args, goal] of [
+        ["complete documents, 2,500 rows", ["--rows", 2500], 250],
+        ["base documents, 300 of 2,500 rows", ["--rows", 2500, "--changed", 300], 1500],
+      ]) {
+        const result = load(server, ["--hosts", 200, "--connections", 16, "--seconds", 15, ...args]);
+        table.push({ case: name, ...result });
+        figures.push(figure(`JSON ingest, ${name}`, result.rate, "documents/s", `>= ${goal}`, result.rate >= goal && result.refused === 0));
+      }
+    });
+    return { figures, table };
+  },
+
+  async diagnose() {
+    // A poolmon log of 3,000 rows, made here; the whole process is timed, and an empty capture beside it.
+    const folder = mkdtempSync(path.join(tmpdir(), "pfbench-"));
+    const lines = [" Memory:16777216K Avail: 9564000K  PageFlts:    31   InRam Krnl:  684K P: 1680K",
+      " Commit: 24140K Limit: 94952K Peak: 31932K            Pool N:  744K P: 2180K",
+      " System pool information", " Tag  Type     Allocs            Frees            Diff   Bytes       Per Alloc", ""];
+    for (let i = 0; i < 3000; i++) {
+      const tag = "T" + (i % 62).toString(36) + Math.floor(i / 62).toString(36).padStart(2, "x");
+      const allocs = 1000 + i * 37;
+      const frees = 900 + i * 36;
+      lines.push(` ${tag.slice(0, 4)} ${i % 2 ? "Nonp " : "Paged"} ${String(allocs).padStart(10)} ${String(frees).padStart(10)} ${String(allocs - frees).padStart(10)} ${String((allocs - frees) * 64).padStart(10)} ${"64".padStart(10)}`);
+    }
+    writeFileSync(path.join(folder, "log.txt"), lines.join("\r\n"));
+    writeFileSync(path.join(folder, "empty.txt"), "\n");
+    const time = (file) => {
+      const all = [];
+      for (let i = 0; i < 21; i++) {
+        const before = performance.now();
+        sh(bin("poolfleetd"), ["diagnose", path.join(folder, file), "--json"], { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
+        all.push(performance.now() - before);
+      }
+      return at(all.sort((a, b) => a - b), 0.5);
+    };
+    const empty = time("empty.txt");
+    const log = time("log.txt");
+    rmSync(folder, { recursive: true });
+    return {
+      figures: [figure("diagnose of a 3,000-row log, beyond process start", log - empty, "ms", "< 20", log - empty < 20)],
+      table: [{ case: "empty capture", median_ms: empty }, { case: "3,000-row log", median_ms: log }],
+    };
+  },
+
+  async page() {
+    // 1,000 hosts of 2,500 rows; the reads behind the screens, then the page in a browser.
+    const figures = [];
+    const table = [];
+    await withServer(["--analyze-interval", "1m"], async (server) => {
+      const before = rssBytes(server.pid);
+      const fill = load(server, ["--hosts", 1000, "--rows", 2500, "--changed", 300, "--connections", 8, "--seconds", 5]);
+      table.push({ case: "fill 1,000 hosts", ...fill });
+      const fresh = await server.restart();
+      const again = { ...server, ...fresh };
+      await latencies(again, "/api/v1/overview", 3);
+      const memory = rssBytes(again.pid);
+      figures.push(figure("server memory per host (1,000 hosts, 2,500 rows, everything)", memory / 1000 / 1024, "KiB", "< 60", memory / 1000 < 60 * 1024));
+      table.push({ case: "resident memory", empty_mb: before / 1e6, loaded_mb: memory / 1e6 });
+      const hosts = await (await fetch(`http://${again.address}/api/v1/hosts?limit=1`, { headers: { Authorization: `Bearer ${again.viewer}` } })).json();
+      const host = hosts.items[0].id;
+      let worst = 0;
+      for (const [name, target] of [
+        ["overview", "/api/v1/overview"], ["findings", "/api/v1/findings"], ["hosts", "/api/v1/hosts?limit=100"],
+        ["tags", "/api/v1/tags?limit=100"], ["host table", `/api/v1/hosts/${host}/tags?limit=4000`],
+        ["tag over hosts", "/api/v1/tags/TAAB/hosts?pool=nonpaged&limit=1000"],
+      ]) {
+        const sorted = await latencies(again, target, 200);
+        table.push({ case: name, p50_ms: at(sorted, 0.5), p99_ms: at(sorted, 0.99) });
+        if (["overview", "findings"].includes(name)) worst = Math.max(worst, at(sorted, 0.99));
+      }
+      figures.push(figure("calls behind Today, p99 at 1,000 hosts", worst, "ms", "< 50", worst < 50));
+      const today = Number(sh("node", ["tests/bench/today.mjs", `http://${again.address}`, again.viewer]).trim());
+      figures.push(figure("Today complete in the browser, median of 5 cold loads", today, "ms", "< 1000", today < 1000));
+    });
+    return { figures, table };
+  },
+};
+
+const wanted = process.argv[2] ?? "all";
+if (wanted !== "all" && !(wanted in benches)) {
+  console.error(`bench: no benchmark "${wanted}"; there are: ${Object.keys(benches).join(", ")}`);
+  process.exit(2);
+}
+mkdirSync(path.join(root, "build/bench"), { recursive: true });
+let commit = "unknown";
+try { commit = sh("git", ["rev-parse", "--short", "HEAD"]).trim(); } catch { /* not a checkout */ }
+let missed = 0;
+for (const name of wanted === "all" ? Object.keys(benches) : [wanted]) {
+  console.log(`\n== ${name}`);
+  const result = await benches[name]();
+  console.table(result.table);
+  console.table(result.figures);
+  missed += result.figures.filter((f) => !f.holds).length;
+  writeFileSync(path.join(root, `build/bench/${name}.json`), JSON.stringify({
+    name, at: new Date().toISOString(), commit,
+    machine: `${cpus().length} x ${cpus()[0].model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`, ...result }, null, 1));
+}
+console.log(missed === 0 ? "\nevery goal holds" : `\n${missed} goal(s) missed`);
