@@ -13,6 +13,7 @@ TESTSAN ?= address
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+.PRECIOUS: $(B)/gen/%_suites.h
 .SUFFIXES:
 .PHONY: FORCE
 
@@ -117,11 +118,11 @@ $(B)/tests/runner_%.o: tests/support/runner/runner.c $(B)/gen/%_suites.h $(B)/fl
 
 $(B)/test-unit: $(B)/tests/runner_unit.o $(call objects,$(UNIT) $(SUPPORT) $(SIM_LIB)) $(B)/libserver.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-test)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-sim) $(LIBS-test)
 
 $(B)/test-db: $(B)/tests/runner_db.o $(call objects,$(DBTEST) $(SUPPORT)) $(B)/libserver.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-test)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-sim) $(LIBS-test)
 
 # Fuzz targets: clang's libFuzzer over the whole server library, in a configuration of its own.
 FB := build/fuzz

@@ -39,7 +39,7 @@ LDFLAGS_ALL  = -pie $(LDFLAGS-san-$(SAN)) $(LDFLAGS)
 
 LIBS-common := -ljansson -lm
 LIBS-server := -lmicrohttpd -ljansson -lpq -lzstd -lz -lsodium -lm -lpthread
-LIBS-sim    := -ljansson -lz -lm -lpthread
+LIBS-sim    := -lcurl -ljansson -lz -lm -lpthread
 LIBS-test   := -lcheck -lsubunit -lrt -lm -lpthread
 
 Q-0 := @

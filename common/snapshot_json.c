@@ -37,7 +37,7 @@ static enum status read_u64(const json_t *json, uint64_t max, uint64_t *ret_valu
 
 static enum status read_i64(const json_t *json, int64_t *ret_value, struct err *err)
 {
-    uint64_t value;
+    uint64_t value = 0;
     enum status status = read_u64(json, LIMIT_NUMBER_MAX, &value, err);
     if (status == ST_OK)
         *ret_value = (int64_t)value;

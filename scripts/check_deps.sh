@@ -3,6 +3,7 @@
 # The house rules that a compiler does not know: direction of includes, one place for each library,
 # SQL only in store/, and the words that must not be in the tree. Last line "N passed, N failed".
 set -u
+shopt -s lastpipe # the counters below are set inside pipelines
 cd "$(dirname "$0")/.."
 passed=0
 failed=0

@@ -75,7 +75,7 @@ token operator
 step "server"
 rm -f "$home/ready"
 build/bin/poolfleetd serve --listen "127.0.0.1:${DEMO_PORT:-0}" --ready-file "$home/ready" \
-    --analyze-interval "${DEMO_ANALYZE_INTERVAL:-1m}" >"$home/server.log" 2>&1 &
+    --analyze-interval "${DEMO_ANALYZE_INTERVAL:-2m}" >"$home/server.log" 2>&1 &
 server_pid=$!
 for _ in $(seq 300); do
     [ -s "$home/ready" ] && break
@@ -101,6 +101,7 @@ if [ ! -e "$home/filled" ]; then
 fi
 
 step "analysis"
+kill -USR1 "$server_pid" # now, not at its turn
 node scripts/verify_findings.mjs --server "$address" --token-file "$home/operator.token" --wait \
     || die "the first analysis did not end: see $home/server.log"
 

@@ -23,7 +23,8 @@ struct app {
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
     struct http *http;
     int64_t started_at_us;
-    _Atomic int64_t analyzed_at_us; /* end of the last analysis pass; TIME_UNKNOWN before */
+    _Atomic int64_t analyzed_at_us; /* end of the last analysis pass; TIME_UNKNOWN before it */
+    _Atomic int64_t analyzed_as_of_us; /* newest taken_at that pass saw */
     _Atomic uint64_t analysis_passes;
     _Atomic int64_t analysis_duration_us; /* of the last pass */
 };

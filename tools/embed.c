@@ -4,6 +4,7 @@
  * array of struct embedded_file sorted by path, ended by an empty one. Bytes come in through the
  * assembler's .incbin, so the page's size costs no compile time. Reproducible: no times, sorted.
  */
+#define _GNU_SOURCE /* nftw */
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

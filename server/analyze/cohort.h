@@ -14,14 +14,14 @@
 #include <stdint.h>
 
 /* Bounds: os family 32, role 96, the rest under 40 bytes. */
-#define COHORT_KEY_MAX 192
+#define COHORT_KEY_MAX   192
 #define COHORT_LABEL_MAX 256
 
 /* Fewer peers than this make no median worth trusting. */
 #define COHORT_PEERS_MIN 5
 
 /* 0-1 h, 1-8 h, 8-72 h, 3-14 d, over 14 d: a young host is never judged against an old one. */
-#define COHORT_BANDS 5
+#define COHORT_BANDS        5
 #define COHORT_BAND_UNKNOWN COHORT_BANDS
 
 /* What a host is, for comparing. */

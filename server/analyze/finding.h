@@ -60,10 +60,10 @@ struct finding_host {
     int64_t exhausts_p10_us;    /* TIME_UNKNOWN: no exhaustion foreseen */
     int64_t exhausts_p50_us;
     int64_t exhausts_p90_us;
-    const char *limit;          /* what runs out: "nonpaged_limit", "paged_limit", "commit",
-                                   "physical"; NULL: nothing foreseen */
-    const char *process;        /* image that holds the objects; NULL: not known */
-    int64_t process_handles;    /* -1: not known */
+    const char *limit;       /* what runs out: "nonpaged_limit", "paged_limit", "commit",
+                                "physical"; NULL: nothing foreseen */
+    const char *process;     /* image that holds the objects; NULL: not known */
+    int64_t process_handles; /* -1: not known */
 };
 
 /* Counter-evidence included: of `affected` hosts `affected_with` have the value, of `unaffected`
@@ -89,13 +89,13 @@ struct finding {
     uint32_t tag;   /* first mover */
     uint32_t *tags; /* all that grow with it, first mover first */
     size_t tag_count;
-    const char *summary; /* one sentence with its numbers */
+    const char *summary;        /* one sentence with its numbers */
     struct finding_host *hosts; /* worst first */
     size_t host_count;
     struct finding_cause *causes; /* best first; empty: nothing separates, or too few hosts */
     size_t cause_count;
-    const char *cause_note; /* why there is no cause, or what weakens it; NULL: nothing to add */
-    const char *owner_driver;      /* of the first mover's tag; NULL: unknown */
+    const char *cause_note;   /* why there is no cause, or what weakens it; NULL: nothing to add */
+    const char *owner_driver; /* of the first mover's tag; NULL: unknown */
     const char *owner_description; /* NULL: unknown */
     const char *owner_source;      /* "builtin", "imported", "driver_scan"; NULL with the others */
     const char *const *evidence;   /* further plain sentences, each with its numbers */

@@ -12,7 +12,7 @@
 /* Most points a trend looks at; longer series are thinned evenly, ends kept. 64 points are 2,016
  * pairs, enough for an interval and cheap enough for thousands of series. */
 #define ROBUST_TREND_POINTS 64
-#define ROBUST_TREND_PAIRS (ROBUST_TREND_POINTS * (ROBUST_TREND_POINTS - 1) / 2)
+#define ROBUST_TREND_PAIRS  (ROBUST_TREND_POINTS * (ROBUST_TREND_POINTS - 1) / 2)
 
 /* All three reorder `values`. NAN when count is 0. */
 double robust_median(double *values, size_t count);
@@ -29,10 +29,10 @@ double robust_score(double value, double median, double mad);
 /* A line through points: y per unit of t. The interval is Kendall's distribution-free one. */
 struct robust_trend {
     double slope;
-    double slope_low;  /* 10 % and 90 % points of the slope */
+    double slope_low; /* 10 % and 90 % points of the slope */
     double slope_high;
-    double intercept;  /* at t = 0 */
-    double noise;      /* spread of the residuals, as a standard deviation */
+    double intercept; /* at t = 0 */
+    double noise;     /* spread of the residuals, as a standard deviation */
 };
 
 struct robust_scratch {
@@ -43,7 +43,7 @@ struct robust_scratch {
 
 /* Theil-Sen. t strictly rising. False with fewer than 3 points. */
 bool robust_theil_sen(const double *t, const double *y, size_t count,
-                       struct robust_scratch *scratch, struct robust_trend *ret_trend);
+                      struct robust_scratch *scratch, struct robust_trend *ret_trend);
 
 /* Pearson's r, NAN when one side does not vary. */
 double robust_correlation(const double *x, const double *y, size_t count);

@@ -31,7 +31,7 @@ void json_value_seconds(struct strbuf *out, int64_t us); /* whole epoch seconds,
 /* Key and value together. */
 void json_text(struct strbuf *out, const char *name, const char *text);
 void json_i64(struct strbuf *out, const char *name, int64_t value);
-void json_real(struct strbuf *out, const char *name, double value);
+void json_number(struct strbuf *out, const char *name, double value);
 void json_time(struct strbuf *out, const char *name, int64_t us);
 void json_bool(struct strbuf *out, const char *name, bool value);
 void json_tag(struct strbuf *out, const char *name, uint32_t tag);

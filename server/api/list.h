@@ -62,8 +62,8 @@ struct list_spec {
 };
 
 #define LIST_LIMIT_DEFAULT 100
-#define LIST_LIMIT_MAX 1000
-#define LIST_CURSOR_MAX 1024 /* a sort name, a value and an id of 256 bytes each, in base64 */
+#define LIST_LIMIT_MAX     1000
+#define LIST_CURSOR_MAX    1024 /* a sort name, a value and an id of 256 bytes each, in base64 */
 
 /* The query parameters every list knows; for req_query_only, with the route's own after them. */
 #define LIST_PARAMETERS "limit", "cursor", "sort"
@@ -109,7 +109,8 @@ void list_write_csv_head(const struct list_spec *spec, struct strbuf *out);
 void list_write_csv(const struct list_spec *spec, const void *item, struct strbuf *out);
 
 /* Orders, cuts and writes the items into rs as rq asked for, with an ETag. `head` is JSON members
- * without a comma at the end, to stand before "items"; or NULL. total is the number of items given. */
+ * without a comma at the end, to stand before "items"; or NULL. total is the number of items given.
+ */
 enum status list_reply(const struct req *rq, struct resp *rs, const struct list_spec *spec,
                        const struct list_query *query, const char *head, const void *items,
                        size_t item_size, size_t count, struct err *err) MUST_CHECK;

@@ -75,6 +75,7 @@ struct diagnose_suspect {
     enum pool pool;
     const char *driver; /* NULL: nobody named one */
     const char *why;    /* plain words with the numbers */
+    bool framework;     /* the driver is known by its name only: the tag is how it begins */
 };
 
 struct diagnosis {

@@ -18,16 +18,16 @@ struct http;
 
 /* Zero means the default given. Texts are borrowed until http_start returns. */
 struct http_options {
-    const char *listen;          /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
-    bool insecure_http;          /* allow plain HTTP on other addresses than loopback */
-    const char *web_root;        /* serve the page from this folder; NULL or "": embedded */
-    unsigned threads;            /* network threads; 2 */
-    unsigned workers;            /* threads that run blocking handlers; 8 */
-    unsigned connections;        /* at once; 1024 */
-    size_t body_bytes;           /* of all bodies in memory at once; 256 MiB */
-    unsigned idle_seconds;       /* no byte for so long: closed; 30 */
-    unsigned head_seconds;       /* a request's head must be complete by then; 20 */
-    unsigned body_seconds;       /* a request's body must be complete by then; 120 */
+    const char *listen;    /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
+    bool insecure_http;    /* allow plain HTTP on other addresses than loopback */
+    const char *web_root;  /* serve the page from this folder; NULL or "": embedded */
+    unsigned threads;      /* network threads; 2 */
+    unsigned workers;      /* threads that run blocking handlers; 8 */
+    unsigned connections;  /* at once; 1024 */
+    size_t body_bytes;     /* of all bodies in memory at once; 256 MiB */
+    unsigned idle_seconds; /* no byte for so long: closed; 30 */
+    unsigned head_seconds; /* a request's head must be complete by then; 20 */
+    unsigned body_seconds; /* a request's body must be complete by then; 120 */
 };
 
 /* ST_USAGE: `listen` is no address, or not loopback without insecure_http; ST_IO: port taken,

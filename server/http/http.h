@@ -23,9 +23,9 @@ struct app; /* server/app.h: everything a handler may use */
 
 /* What a token may do. Rights, not ranks: see role_allows(). */
 enum role {
-    ROLE_NONE,     /* no credential needed */
-    ROLE_HOST,     /* one agent, its own host only */
-    ROLE_INGEST,   /* other collectors */
+    ROLE_NONE,   /* no credential needed */
+    ROLE_HOST,   /* one agent, its own host only */
+    ROLE_INGEST, /* other collectors */
     ROLE_VIEWER,
     ROLE_OPERATOR, /* viewer and changes to findings */
     ROLE_ADMIN,    /* everything */
@@ -59,7 +59,7 @@ const char *media_type(enum media media);
 struct req {
     struct app *app;
     const struct route *route;
-    const char *request_id;      /* also in the reply's X-Request-Id */
+    const char *request_id;         /* also in the reply's X-Request-Id */
     const char *args[REQ_ARGS_MAX]; /* {host_id}, {tag}, ... percent-decoded, valid UTF-8 */
     size_t arg_count;
     enum role role;
@@ -78,12 +78,12 @@ struct req {
 };
 
 struct resp {
-    unsigned code;         /* 200 */
-    enum media media;      /* MEDIA_JSON */
+    unsigned code;    /* 200; with a failing status, 400 or more replaces the status own */
+    enum media media; /* MEDIA_JSON */
     struct strbuf body;
-    const char *etag;      /* quoted, owned by resp (malloc) or NULL: 304 is made of it */
-    const char *set_cookie; /* malloc or NULL */
-    const char *location;   /* malloc or NULL */
+    const char *etag;             /* quoted, owned by resp (malloc) or NULL: 304 is made of it */
+    const char *set_cookie;       /* malloc or NULL */
+    const char *location;         /* malloc or NULL */
     unsigned retry_after_seconds; /* 0: none */
     const char *problem; /* static: the problem's name where the status alone does not say it */
 };
@@ -118,9 +118,9 @@ struct route {
     enum method method;
     const char *pattern;
     enum role role;
-    size_t body_limit;     /* 0: no body allowed */
-    unsigned body_media;   /* enum media, or'ed */
-    unsigned reply_media;  /* enum media, or'ed; JSON wins when anything will do */
+    size_t body_limit;    /* 0: no body allowed */
+    unsigned body_media;  /* enum media, or'ed */
+    unsigned reply_media; /* enum media, or'ed; JSON wins when anything will do */
     route_handler handler;
     const char *operation; /* operationId in openapi.yaml */
     bool runs_inline;      /* on the network thread: see the top of this file */

@@ -9,8 +9,8 @@
 
 #include "server/http/http.h"
 
-#define ROUTE_SEGMENTS_MAX 12 /* the deepest pattern has 7 */
-#define ROUTE_PATH_MAX 2048   /* raw bytes; longer is 404 */
+#define ROUTE_SEGMENTS_MAX 12   /* the deepest pattern has 7 */
+#define ROUTE_PATH_MAX     2048 /* raw bytes; longer is 404 */
 
 enum route_match {
     ROUTE_FOUND,

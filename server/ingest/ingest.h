@@ -9,6 +9,7 @@
 #define SERVER_INGEST_INGEST_H
 
 #include "common/snapshot.h"
+#include "common/strbuf.h"
 #include "server/state/fleet.h"
 #include "server/store/db.h"
 
@@ -26,6 +27,9 @@ struct ingest_item {
     size_t cost_bytes;         /* of the text it came from, for the queue bound */
     enum ingest_outcome outcome;
     struct err err; /* for INGEST_REJECTED */
+    /* Made by ingest_submit on the caller's thread, so that the committer only writes. */
+    struct strbuf block;
+    struct strbuf detail; /* empty: none */
 };
 
 /* One request's documents. Items that failed to decode are not in here. */
@@ -44,9 +48,9 @@ struct ingest_batch *ingest_batch_new(size_t capacity); /* NULL when memory is o
 void ingest_batch_free(struct ingest_batch *batch);
 
 struct ingest_options {
-    size_t queue_bytes;     /* bound of what waits, as cost_bytes */
-    int64_t retention_us;   /* taken_at older than this is refused */
-    int64_t keyframe_us;    /* a complete block at least this often per host */
+    size_t queue_bytes;   /* bound of what waits, as cost_bytes */
+    int64_t retention_us; /* taken_at older than this is refused */
+    int64_t keyframe_us;  /* a complete block at least this often per host */
 };
 
 struct ingest_stats { /* since start; read without lock */
@@ -67,7 +71,7 @@ enum status ingest_start(struct db_pool *pool, struct fleet *fleet,
 /* Refuses new batches, commits what waits, joins the thread, frees. NULL allowed. */
 void ingest_stop(struct ingest *ingest);
 /* Takes the batch over on ST_OK (done will be called once, perhaps before this returns);
- * on ST_BUSY the caller keeps it. */
+ * else the caller keeps it: ST_BUSY when the queue is full, ST_DB while the database is away. */
 enum status ingest_submit(struct ingest *ingest, struct ingest_batch *batch,
                           struct err *err) MUST_CHECK;
 void ingest_read_stats(struct ingest *ingest, struct ingest_stats *ret_stats);

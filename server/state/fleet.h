@@ -16,8 +16,8 @@ struct fleet;
 
 /* Rows are kept compact (see fleet.c); read them through host_state_row and host_state_find. */
 struct host_state {
-    int64_t key;     /* host.host_id in the database */
-    const char *id;  /* the agent's own identity */
+    int64_t key;      /* host.host_id in the database */
+    const char *id;   /* the agent's own identity */
     const char *name; /* NULL: unknown */
     int64_t boot_at_us;
     int64_t taken_at_us;
@@ -78,6 +78,11 @@ size_t fleet_memory_bytes(struct fleet *fleet); /* for /metrics and the memory b
 enum status host_state_new(int64_t key, const struct snapshot *snapshot,
                            const struct host_state *previous, struct host_state **ret_host,
                            struct err *err) MUST_CHECK;
+/* Sets what usual_interval_us rests on: taken_at of the newest snapshots, oldest first (the load at
+ * start; ingest carries it on from `previous`). Before publishing only. */
+void host_state_set_recent(struct host_state *host, const int64_t *taken_at_us, size_t count);
+/* One more reference to a state that the caller holds one of. */
+const struct host_state *host_state_ref(const struct host_state *host);
 /* Takes over the reference. An older taken_at than the present state's changes nothing. */
 void fleet_publish(struct fleet *fleet, struct host_state *host_take);
 

@@ -22,8 +22,8 @@ struct db; /* a leased connection */
 struct db_result;
 
 struct db_options {
-    const char *url;          /* libpq connection string or URI; borrowed during open */
-    unsigned connections;     /* upper bound of the pool */
+    const char *url;      /* libpq connection string or URI; borrowed during open */
+    unsigned connections; /* upper bound of the pool */
     int64_t statement_timeout_us;
     const char *application_name;
 };
@@ -37,7 +37,12 @@ void db_pool_free(struct db_pool *pool); /* all leases must be back; NULL allowe
  * A broken connection is replaced here, so a restart of PostgreSQL needs no restart of ours. */
 enum status db_lease(struct db_pool *pool, int64_t wait_us, struct db **ret_db,
                      struct err *err) MUST_CHECK;
+/* A connection beside the bounded ones, with the same settings, for a thread that keeps it: the
+ * committer, a job. db_release closes it. */
+enum status db_open_own(struct db_pool *pool, struct db **ret_db, struct err *err) MUST_CHECK;
 void db_release(struct db *db); /* NULL allowed */
+/* The server went away: every further call on this lease is ST_DB. Release it and lease again. */
+bool db_broken(const struct db *db);
 static inline void cleanup_db_lease(struct db **db)
 {
     db_release(*db);
@@ -76,8 +81,8 @@ struct db_params {
         bool is_null;
         int64_t number;
         double real;
-        const void *data; /* text, bytes, or the array */
-        size_t length;    /* bytes of a bytea; elements of an array */
+        const void *data;      /* text, bytes, or the array */
+        size_t length;         /* bytes of a bytea; elements of an array */
         const size_t *lengths; /* of each element of a bytea array */
     } at[DB_PARAMS_MAX];
 };
@@ -94,6 +99,7 @@ void db_p_null(struct db_params *params, char type);
 /* Arrays. Elements: NULL text, NULL bytes, TIME_UNKNOWN and INT64_MIN are SQL NULLs. */
 void db_p_i64_array(struct db_params *params, const int64_t *values, size_t count);
 void db_p_f64_array(struct db_params *params, const double *values, size_t count);
+void db_p_bool_array(struct db_params *params, const bool *values, size_t count);
 void db_p_time_array(struct db_params *params, const int64_t *values, size_t count);
 void db_p_text_array(struct db_params *params, const char *const *values, size_t count);
 void db_p_bytes_array(struct db_params *params, const void *const *data, const size_t *lengths,
@@ -129,10 +135,14 @@ int64_t db_array_i64(const struct db_result *result, size_t row, size_t column, 
 
 /* begin, fn, commit; rollback on failure. Retries only ST_RETRY, at most five times with jitter.
  * fn must be free of side effects. A lost commit answer is ST_DB: the caller must be idempotent. */
-enum status db_tx(struct db *db, const char *name, enum status (*fn)(struct db *db, void *arg,
-                  struct err *err), void *arg, struct err *err) MUST_CHECK;
+enum status db_tx(struct db *db, const char *name,
+                  enum status (*fn)(struct db *db, void *arg, struct err *err), void *arg,
+                  struct err *err) MUST_CHECK;
 
 /* Runs a script of several statements without parameters, in one simple query (migrations). */
 enum status db_script(struct db *db, const char *sql, struct err *err) MUST_CHECK;
+
+/* Prepares one statement and compares its result columns with the declaration; for a test. */
+enum status db_describe(struct db *db, const struct stmt *stmt, struct err *err) MUST_CHECK;
 
 #endif

@@ -40,13 +40,18 @@ static inline void cleanup_tagdict(struct tagdict **dict)
 
 /* Adds the list that is built into the program. */
 enum status tagdict_add_builtin(struct tagdict *dict, struct err *err) MUST_CHECK;
-/* Adds one entry; texts are copied. A later entry with the same pattern and source is kept as a
- * further owner ("a.sys or b.sys" is shown). */
+/* Adds one entry; texts are copied, cleaned (one line of valid UTF-8) and cut at LIMIT_TEXT_BYTES.
+ * `pattern`, where not NULL, says tag and any. A later entry with the same pattern and source is
+ * kept as a further owner ("a.sys or b.sys" is shown). What an imported entry leaves open is taken
+ * from the built-in one of the same pattern; look_at and pool also from a wider built-in pattern.
+ * ST_INVALID with the field for a pattern, source, look_at or pool that is none; ST_TOO_LARGE past
+ * 131,072 entries; ST_NOMEM. */
 enum status tagdict_add(struct tagdict *dict, const struct tagdict_entry *entry,
                         struct err *err) MUST_CHECK;
 size_t tagdict_count(const struct tagdict *dict);
 const struct tagdict_entry *tagdict_at(const struct tagdict *dict, size_t index);
-/* The best entry for a tag, or NULL. Borrowed from dict. */
+/* The best entry for a tag, or NULL. Borrowed from dict; stays where it is while entries are added.
+ * One probe of a hash table for an exact entry, at most 15 for a pattern. */
 const struct tagdict_entry *tagdict_find(const struct tagdict *dict, uint32_t tag);
 
 /* One line of a list that could not be read. */
@@ -59,7 +64,9 @@ struct tagdict_import {
     size_t refused;  /* told to the complaint function, line by line */
 };
 /* Reads any pooltag.txt or localtag.txt: LF or CRLF, wildcards, duplicates, case twins, missing
- * blanks, two-part rows. Never fails on content, only on memory or size. */
+ * blanks, two-part rows. Never fails on content, only on memory or size (LIMIT_BODY_BYTES); then
+ * dict may hold a part of the list. `complain` may be NULL; its text is borrowed for the call and
+ * is not ended by NUL. */
 enum status tagdict_import(struct tagdict *dict, const char *text, size_t length,
                            tagdict_complaint complain, void *arg, struct tagdict_import *ret_import,
                            struct err *err) MUST_CHECK;

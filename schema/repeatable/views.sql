@@ -1,0 +1,59 @@
+-- For people, Grafana and notebooks. Dropped and made again, so that columns may change.
+
+DROP VIEW IF EXISTS v_host, v_host_totals, v_host_attribute_history, v_host_driver_history,
+    v_driver_version, v_tag_hour, v_finding, v_finding_host;
+
+CREATE VIEW v_host AS
+SELECT h.host_id, h.id, h.name, h.first_seen_at, h.last_seen_at, h.boot_at,
+       h.last_seen_at - h.boot_at AS uptime,
+       a.os_name, a.os_build, a.role, a.model, a.ram_bytes
+FROM host h
+LEFT JOIN LATERAL (
+    SELECT max(value) FILTER (WHERE name = 'os.name') AS os_name,
+           max(value) FILTER (WHERE name = 'os.build') AS os_build,
+           max(value) FILTER (WHERE name = 'role') AS role,
+           max(value) FILTER (WHERE name = 'hw.model') AS model,
+           max(value) FILTER (WHERE name = 'hw.ram_bytes') AS ram_bytes
+    FROM host_attribute WHERE host_attribute.host_id = h.host_id AND valid_to IS NULL) a ON true;
+COMMENT ON VIEW v_host IS 'Hosts with the attributes people ask for first; ram_bytes as reported (text)';
+
+CREATE VIEW v_host_totals AS
+SELECT h.id, h.name, s.taken_at, s.boot_at, s.nonpaged_bytes, s.paged_bytes, s.nonpaged_limit_bytes,
+       s.paged_limit_bytes, s.commit_bytes, s.commit_limit_bytes, s.physical_bytes,
+       s.available_bytes, s.handles, s.processes, s.threads, s.alloc_failures
+FROM snapshot s JOIN host h USING (host_id);
+COMMENT ON VIEW v_host_totals IS 'Totals of every snapshot; give a range of taken_at and a host id';
+
+CREATE VIEW v_host_attribute_history AS
+SELECT h.id, h.name AS host_name, a.name, a.value, a.valid_from, a.valid_to
+FROM host_attribute a JOIN host h USING (host_id);
+COMMENT ON VIEW v_host_attribute_history IS 'Every value an attribute ever had, with the time it held';
+
+CREATE VIEW v_host_driver_history AS
+SELECT h.id, h.name AS host_name, d.name AS driver, d.version, d.company, d.tags, d.valid_from, d.valid_to
+FROM host_driver d JOIN host h USING (host_id);
+COMMENT ON VIEW v_host_driver_history IS 'Every version of a driver a host ever had, with the time it held';
+
+CREATE VIEW v_driver_version AS
+SELECT name AS driver, version, count(*) FILTER (WHERE valid_to IS NULL) AS hosts_now,
+       count(DISTINCT host_id) AS hosts_ever, min(valid_from) AS first_seen_at
+FROM host_driver GROUP BY name, version;
+COMMENT ON VIEW v_driver_version IS 'How many hosts have, and ever had, each version of each driver';
+
+CREATE VIEW v_tag_hour AS
+SELECT hour_at, pool, tag, hosts, sum_bytes, p50_bytes, p90_bytes, p99_bytes, max_bytes, outstanding
+FROM tag_hour;
+COMMENT ON VIEW v_tag_hour IS 'Fleet figures per tag and hour, without the buckets';
+
+CREATE VIEW v_finding AS
+SELECT f.finding_id, f.kind, f.status, f.severity, f.confidence, f.pool, f.tag, f.tags, f.summary,
+       f.first_seen_at, f.last_seen_at, f.opened_at, f.resolved_at, f.acknowledged_by, f.muted_until,
+       f.note, (SELECT count(*) FROM finding_host x WHERE x.finding_id = f.finding_id) AS hosts
+FROM finding f;
+COMMENT ON VIEW v_finding IS 'Findings with the number of their hosts';
+
+CREATE VIEW v_finding_host AS
+SELECT x.finding_id, x.position, h.id, h.name, x.bytes, x.cohort_bytes, x.score,
+       x.rate_bytes_per_hour, x.since, x.exhausts_p50, x.limit_name, x.process, x.process_handles
+FROM finding_host x JOIN host h USING (host_id);
+COMMENT ON VIEW v_finding_host IS 'The hosts of each finding, worst first by position';

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/analyze/explain.h"
+
+#include "common/strbuf.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CAUSE_Q_MAX    0.05
+#define CAUSE_RISK_MIN 2.0
+#define ROLES_MAX      64 /* main roles are four at most; the first 64 hold them in any real fleet */
+#define CAUSE_COVER_MIN                                                                            \
+    0.5 /* an attribute that explains fewer of the affected is no explanation                      \
+         */
+/* Share of those with the value that must be affected. A bad driver may need a certain load to
+ * show; for a role or a build that many of the healthy have as well, there is no such excuse. */
+#define RISK_MIN_DRIVER 0.4
+#define RISK_MIN_OTHER  0.6
+#define BEFORE_US       (3 * US_PER_DAY) /* a change this long before the growth may have begun it */
+
+static double log_choose(double n, double k)
+{
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
+}
+
+double explain_fisher(size_t a, size_t b, size_t c, size_t d)
+{
+    size_t with = a + c;
+    size_t affected = a + b;
+    size_t most = with < affected ? with : affected;
+    double all = log_choose((double)(affected + c + d), (double)affected);
+    double p = 0;
+    for (size_t k = a; k <= most; k++) {
+        if (affected - k > b + d) /* more than there are without the value */
+            continue;
+        p += exp(log_choose((double)with, (double)k) +
+                 log_choose((double)(b + d), (double)(affected - k)) - all);
+    }
+    return fmin(p, 1);
+}
+
+double explain_risk_ratio(size_t a, size_t b, size_t c, size_t d)
+{
+    double with = ((double)a + 0.5) / ((double)(a + c) + 1);
+    double without = ((double)b + 0.5) / ((double)(b + d) + 1);
+    return with / without;
+}
+
+void explain_adjust(double *sorted_p, size_t count, size_t tested)
+{
+    double q = 1;
+    for (size_t i = count; i > 0; i--) {
+        q = fmin(q, sorted_p[i - 1] * (double)tested / (double)i);
+        sorted_p[i - 1] = q;
+    }
+}
+
+/* One (name, value) found on an affected host. */
+struct value {
+    uint32_t name;
+    uint32_t value;
+    size_t with;   /* affected hosts that have it */
+    size_t others; /* unaffected ones */
+    size_t before; /* affected hosts where it came shortly before the growth */
+    size_t after;  /* ... where it came only after the growth had begun */
+    size_t moved;  /* unaffected hosts that gave it up */
+    double p;
+    double q;
+    double rank;        /* of its attribute, larger is better */
+    size_t role_others; /* unaffected hosts of the same roles that have it */
+    bool guilty;        /* part of what its attribute explains */
+    bool versions;
+    double attribute_p;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct value *x = a;
+    const struct value *y = b;
+    if (x->name != y->name)
+        return x->name < y->name ? -1 : 1;
+    return (x->value > y->value) - (x->value < y->value);
+}
+
+static struct value *find_value(struct value *values, size_t count, uint32_t name, uint32_t value)
+{
+    struct value key = {.name = name, .value = value};
+    return count == 0 ? NULL : bsearch(&key, values, count, sizeof key, by_key);
+}
+
+/* Our own bookkeeping attributes, and what names a host rather than describes it. */
+static bool is_testable(const char *name)
+{
+    static const char *const skipped[] = {"host.id", "host.name", "os.name", "hw.ram_bytes",
+                                          "service.instance.id"};
+    if (strncmp(name, "poolfleet.", 10) == 0)
+        return false;
+    for (size_t i = 0; i < sizeof skipped / sizeof skipped[0]; i++) {
+        if (strcmp(name, skipped[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void note_time(struct value *value, const struct fleet_host *host,
+                      const struct fleet_fact *fact, int64_t since_us)
+{
+    bool came = fact->from_us != TIME_UNKNOWN && fact->from_us > host->first_us;
+    if (!came || since_us == TIME_UNKNOWN)
+        return;
+    if (fact->from_us > since_us + US_PER_DAY)
+        value->after++;
+    else if (fact->from_us >= since_us - BEFORE_US)
+        value->before++;
+}
+
+static enum status list_values(const struct explain_input *input, struct value **ret_values,
+                               size_t *ret_count)
+{
+    size_t room = 0;
+    for (size_t i = 0; i < input->affected_count; i++)
+        room += input->fleet->hosts[input->affected[i]].fact_count;
+    struct value *values = calloc(room + 1, sizeof *values);
+    if (values == NULL)
+        return ST_NOMEM;
+    size_t count = 0;
+    for (size_t i = 0; i < input->affected_count; i++) {
+        const struct fleet_host *host = &input->fleet->hosts[input->affected[i]];
+        for (size_t k = 0; k < host->fact_count; k++) {
+            const struct fleet_fact *fact = &host->facts[k];
+            if (!is_testable(input->fleet->texts[fact->name]))
+                continue;
+            values[count] = (struct value){.name = fact->name, .value = fact->value, .with = 1};
+            note_time(&values[count++], host, fact, input->since_us[i]);
+        }
+    }
+    if (count > 0)
+        qsort(values, count, sizeof *values, by_key);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && by_key(&values[kept - 1], &values[i]) == 0) {
+            values[kept - 1].with++;
+            values[kept - 1].before += values[i].before;
+            values[kept - 1].after += values[i].after;
+        } else {
+            values[kept++] = values[i];
+        }
+    }
+    *ret_values = values;
+    *ret_count = kept;
+    return ST_OK;
+}
+
+/* Hosts of a role differ from those of another in a hundred ways; within it, a difference counts.
+ * Marks the unaffected hosts that have a main role of the affected; returns how many. */
+static size_t mark_peers(const struct explain_input *input, bool *peer)
+{
+    const struct fleet_host *hosts = input->fleet->hosts;
+    const char *roles[ROLES_MAX];
+    size_t have[ROLES_MAX] = {0};
+    size_t count = 0;
+    size_t peers = 0;
+    for (size_t i = 0; i < input->affected_count; i++) {
+        const char *role = hosts[input->affected[i]].cohort.role;
+        size_t k = 0;
+        while (k < count && strcmp(roles[k], role) != 0)
+            k++;
+        if (k == ROLES_MAX)
+            continue;
+        if (k == count)
+            roles[count++] = role;
+        have[k]++;
+    }
+    for (size_t i = 0; i < input->unaffected_count; i++) {
+        for (size_t k = 0; k < count && !peer[i]; k++)
+            peer[i] = have[k] * 4 >= input->affected_count &&
+                      strcmp(hosts[input->unaffected[i]].cohort.role, roles[k]) == 0;
+        peers += peer[i];
+    }
+    return peers;
+}
+
+static void count_others(const struct explain_input *input, const bool *peer, struct value *values,
+                         size_t count)
+{
+    for (size_t i = 0; i < input->unaffected_count; i++) {
+        const struct fleet_host *host = &input->fleet->hosts[input->unaffected[i]];
+        for (size_t k = 0; k < host->fact_count; k++) {
+            struct value *value =
+                find_value(values, count, host->facts[k].name, host->facts[k].value);
+            if (value == NULL)
+                continue;
+            value->others++;
+            value->role_others += peer[i];
+        }
+        for (size_t k = 0; k < host->change_count; k++) {
+            struct value *value =
+                find_value(values, count, host->changes[k].name, host->changes[k].old_value);
+            if (value != NULL && fleet_fact(host, value->name) != value->value)
+                value->moved++;
+        }
+    }
+}
+
+static bool others_run_it(const struct explain_input *input, const bool *peer, uint32_t name,
+                          const struct value *values, size_t count)
+{
+    for (size_t i = 0; i < input->unaffected_count; i++) {
+        const struct fleet_host *host = &input->fleet->hosts[input->unaffected[i]];
+        uint32_t has = fleet_fact(host, name);
+        bool guilty = !peer[i];
+        for (size_t k = 0; k < count; k++)
+            guilty = guilty || (values[k].guilty && values[k].value == has);
+        if (has != UINT32_MAX && !guilty)
+            return true;
+    }
+    return false;
+}
+
+/* Which way to lean when several attributes separate the hosts about as well. */
+static double lean(const struct explain_input *input, const char *name)
+{
+    if (strncmp(name, "driver/", 7) == 0) {
+        bool owner = input->owner != NULL && strcasecmp(name + 7, input->owner) == 0;
+        return owner ? 0.9 : 0.5;
+    }
+    bool group = strcmp(name, "role") == 0 || strncmp(name, "hw.", 3) == 0;
+    return group ? -0.5 : 0;
+}
+
+/* All guilty values of one attribute judged together: two bad versions explain what neither does
+ * alone. */
+static void judge_attribute(const struct explain_input *input, const bool *peer, size_t role_hosts,
+                            struct value *values, size_t count)
+{
+    size_t n = input->affected_count;
+    size_t m = input->unaffected_count;
+    size_t least = n / 10 > 2 ? n / 10 : n < 4 ? 1 : 2;
+    bool driver = strncmp(input->fleet->texts[values[0].name], "driver/", 7) == 0;
+    double base = (double)n / (double)(n + m);
+    size_t with = 0;
+    size_t others = 0;
+    size_t role_others = 0;
+    size_t guilty = 0;
+    double before = 0;
+    double after = 0;
+    double moved = 0;
+    for (size_t i = 0; i < count; i++) {
+        double risk = (double)values[i].with / (double)(values[i].with + values[i].others);
+        values[i].guilty = values[i].with >= least && risk >= fmin(0.5, 3 * base) &&
+                           risk >= (driver ? RISK_MIN_DRIVER : RISK_MIN_OTHER);
+        if (!values[i].guilty)
+            continue;
+        guilty++;
+        with += values[i].with;
+        others += values[i].others;
+        role_others += values[i].role_others;
+        before += (double)values[i].before;
+        after += (double)values[i].after;
+        moved += (double)values[i].moved;
+    }
+    double p = guilty > 0 ? explain_fisher(with, n - with, others, m - others) : 1;
+    double role_p =
+        guilty > 0 ? explain_fisher(with, n - with, role_others, role_hosts - role_others) : 1;
+    bool versions = guilty > 0 && others_run_it(input, peer, values[0].name, values, count);
+    double rank = -log10(fmax(p, 1e-300)) - 1.2 * (double)(guilty > 0 ? guilty - 1 : 0) +
+                  lean(input, input->fleet->texts[values[0].name]) +
+                  (3 * before - 5 * after) / (double)n + (moved > 0 ? 1 : 0) + (versions ? 0.2 : 0);
+    if ((double)with < CAUSE_COVER_MIN * (double)n)
+        rank = -1;
+    for (size_t i = 0; i < count; i++) {
+        values[i].rank = rank;
+        values[i].attribute_p = role_p;
+        values[i].versions = versions;
+    }
+}
+
+struct ranked {
+    const struct fleet *fleet;
+    struct value value;
+};
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct ranked *x = a;
+    const struct ranked *y = b;
+    if (x->value.rank < y->value.rank - 1e-9 || x->value.rank > y->value.rank + 1e-9)
+        return x->value.rank > y->value.rank ? -1 : 1;
+    const char *const *texts = x->fleet->texts;
+    int order = strcmp(texts[x->value.name], texts[y->value.name]);
+    if (order != 0)
+        return order;
+    if (x->value.with != y->value.with)
+        return x->value.with > y->value.with ? -1 : 1;
+    return strcmp(texts[x->value.value], texts[y->value.value]);
+}
+
+static int by_p(const void *a, const void *b)
+{
+    double x = (*(struct value *const *)a)->p;
+    double y = (*(struct value *const *)b)->p;
+    return (x > y) - (x < y);
+}
+
+static enum status judge_values(const struct explain_input *input, struct value *values,
+                                size_t count)
+{
+    AUTO_FREE bool *peer = calloc(input->unaffected_count + 1, sizeof *peer);
+    size_t n = input->affected_count;
+    size_t m = input->unaffected_count;
+    AUTO_FREE struct value **order = calloc(count + 1, sizeof *order);
+    AUTO_FREE double *p = calloc(count + 1, sizeof *p);
+    if (order == NULL || p == NULL || peer == NULL)
+        return ST_NOMEM;
+    size_t peers = mark_peers(input, peer);
+    count_others(input, peer, values, count);
+    for (size_t i = 0; i < count; i++) {
+        order[i] = &values[i];
+        values[i].p = explain_fisher(values[i].with, n - values[i].with, values[i].others,
+                                     m - values[i].others);
+    }
+    qsort(order, count, sizeof *order, by_p);
+    for (size_t i = 0; i < count; i++)
+        p[i] = order[i]->p;
+    explain_adjust(p, count, count);
+    for (size_t i = 0; i < count; i++)
+        order[i]->q = p[i];
+    for (size_t i = 0; i < count;) {
+        size_t end = i;
+        while (end < count && values[end].name == values[i].name)
+            end++;
+        judge_attribute(input, peer, peers, &values[i], end - i);
+        i = end;
+    }
+    return ST_OK;
+}
+
+/* A small fleet cannot prove much against hundreds of values. One version of a driver that all
+ * affected hosts run, and none of the others that run the driver, is told as a lead, with its q. */
+static bool is_lead(const struct value *value, size_t n)
+{
+    return value->versions && value->with == n && value->others == 0 && value->p <= CAUSE_Q_MAX;
+}
+
+static bool is_cause(const struct value *value, size_t n, size_t m)
+{
+    return value->guilty && value->rank > 0 && (value->q <= CAUSE_Q_MAX || is_lead(value, n)) &&
+           explain_risk_ratio(value->with, n - value->with, value->others, m - value->others) >=
+               CAUSE_RISK_MIN;
+}
+
+static enum status keep_best(const struct explain_input *input, struct value *values, size_t count,
+                             struct arena *arena, struct explanation *explanation)
+{
+    size_t n = input->affected_count;
+    size_t m = input->unaffected_count;
+    AUTO_FREE struct ranked *ranked = calloc(count + 1, sizeof *ranked);
+    explanation->causes = arena_alloc(arena, EXPLAIN_CAUSES_MAX, sizeof *explanation->causes);
+    if (ranked == NULL || explanation->causes == NULL)
+        return ST_NOMEM;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (is_cause(&values[i], n, m))
+            ranked[kept++] = (struct ranked){input->fleet, values[i]};
+    }
+    qsort(ranked, kept, sizeof *ranked, by_rank);
+    for (size_t i = 0; i < kept && i < EXPLAIN_CAUSES_MAX; i++) {
+        const struct value *value = &ranked[i].value;
+        struct finding_cause *cause = &explanation->causes[explanation->count++];
+        *cause = (struct finding_cause){
+            .attribute = arena_strdup(arena, input->fleet->texts[value->name]),
+            .value = arena_strdup(arena, input->fleet->texts[value->value]),
+            .affected = n,
+            .affected_with = value->with,
+            .unaffected = m,
+            .unaffected_with = value->others,
+            .q_value = value->q,
+            .risk_ratio =
+                explain_risk_ratio(value->with, n - value->with, value->others, m - value->others)};
+        if (cause->attribute == NULL || cause->value == NULL)
+            return ST_NOMEM;
+    }
+    if (kept > 0) {
+        const struct value *best = &ranked[0].value;
+        explanation->versions =
+            best->versions && strncmp(input->fleet->texts[best->name], "driver/", 7) == 0;
+        explanation->best_p = best->attribute_p;
+        explanation->moved_away = best->moved;
+        explanation->came_before = best->before;
+    }
+    return ST_OK;
+}
+
+enum status explain_hosts(const struct explain_input *input, struct arena *arena,
+                          struct explanation *ret_explanation)
+{
+    struct explanation explanation = {.best_p = 1};
+    AUTO_FREE struct value *values = NULL;
+    AUTO_STRBUF struct strbuf note = STRBUF_INIT;
+    size_t count = 0;
+    bool enough =
+        input->affected_count >= EXPLAIN_HOSTS_MIN && input->unaffected_count >= EXPLAIN_HOSTS_MIN;
+    if (!enough)
+        strbuf_printf(&note, "Too few hosts to tell: %zu affected, %zu unaffected.",
+                      input->affected_count, input->unaffected_count);
+    else if (list_values(input, &values, &count) != ST_OK)
+        return ST_NOMEM;
+    if (enough && judge_values(input, values, count) != ST_OK)
+        return ST_NOMEM;
+    if (enough && keep_best(input, values, count, arena, &explanation) != ST_OK)
+        return ST_NOMEM;
+    explanation.tested = count;
+    if (enough && count == 0)
+        strbuf_puts(&note, "No attributes or drivers of these hosts are known.");
+    else if (enough && explanation.count == 0)
+        strbuf_printf(&note,
+                      "None of %zu attribute values and driver versions separates the "
+                      "affected hosts from the others.",
+                      count);
+    else if (enough && explanation.causes[0].q_value > CAUSE_Q_MAX)
+        strbuf_puts(&note, "Too few hosts to tell: what separates them may do so by chance.");
+    else if (enough && input->affected_count < 5)
+        strbuf_printf(&note, "Only %zu affected hosts: take the cause as a first lead.",
+                      input->affected_count);
+    if (strbuf_failed(&note))
+        return ST_NOMEM;
+    if (note.length > 0) {
+        explanation.note = arena_strdup(arena, note.data);
+        if (explanation.note == NULL)
+            return ST_NOMEM;
+    }
+    *ret_explanation = explanation;
+    return ST_OK;
+}

@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/analyze/group.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED_BELIEF     0.3  /* a row nobody believes in starts no incident by itself */
+#define OVERLAP_MIN     0.75 /* of the smaller host set */
+#define OVERLAP_OTHER   0.3  /* of the larger one */
+#define RATE_GAP        12.0 /* neighbouring rates this far apart are two leaks */
+#define SHAPE_APART_MAX 26.0 /* mean difference of two signatures, of 255 */
+
+static const struct {
+    char tag[5];
+    const char *type;
+} object_tags[] = {
+    {"Thre", "Thread"},        {"Proc", "Process"},         {"Toke", "Token"},
+    {"File", "File"},          {"Even", "Event"},           {"Muta", "Mutant"},
+    {"Sema", "Semaphore"},     {"Sect", "Section"},         {"Key ", "Key"},
+    {"Time", "Timer"},         {"Dire", "Directory"},       {"Symb", "SymbolicLink"},
+    {"Job ", "Job"},           {"IoCo", "IoCompletion"},    {"AlPo", "ALPC Port"},
+    {"ALPC", "ALPC Port"},     {"EtwR", "EtwRegistration"}, {"Desk", "Desktop"},
+    {"Wind", "WindowStation"},
+};
+
+const char *group_object_type(uint32_t tag)
+{
+    for (size_t i = 0; i < sizeof object_tags / sizeof object_tags[0]; i++) {
+        if (tag_from_bytes((const unsigned char *)object_tags[i].tag) == tag)
+            return object_tags[i].type;
+    }
+    return NULL;
+}
+
+void incident_list_done(struct incident_list *list)
+{
+    arena_done(&list->arena);
+    *list = (struct incident_list){0};
+}
+
+/* All pairs of one (pool, tag, verdict), and the hosts they are on. */
+struct strand {
+    struct pair *pairs;
+    size_t count;
+    const struct pair *all; /* of the tag, other strands of it included */
+    size_t all_count;
+    enum verdict verdict;
+    size_t parent; /* union-find */
+    double belief; /* summed */
+    bool seed;
+};
+
+static size_t root_of(struct strand *strands, size_t i)
+{
+    while (strands[i].parent != i)
+        i = strands[i].parent = strands[strands[i].parent].parent;
+    return i;
+}
+
+static bool alike(const struct feature *a, const struct feature *b)
+{
+    double apart = 0;
+    for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
+        apart += abs((int)a->signature[i] - (int)b->signature[i]);
+    double span = fmax((double)a->span_hours, (double)b->span_hours);
+    return apart / FEATURE_SIGNATURE <= SHAPE_APART_MAX &&
+           fabs((double)a->onset_hours - (double)b->onset_hours) <= fmax(1, 0.3 * span);
+}
+
+/* Same hosts, and on them the same course. Pairs are sorted by host. */
+static bool in_step(const struct strand *a, const struct strand *b)
+{
+    size_t common = 0;
+    size_t like = 0;
+    for (size_t i = 0, k = 0; i < a->count && k < b->count;) {
+        if (a->pairs[i].host != b->pairs[k].host) {
+            if (a->pairs[i].host < b->pairs[k].host)
+                i++;
+            else
+                k++;
+            continue;
+        }
+        common++;
+        like += a->verdict == VERDICT_HIGH || alike(a->pairs[i].feature, b->pairs[k].feature);
+        i++;
+        k++;
+    }
+    size_t smaller = a->count < b->count ? a->count : b->count;
+    size_t larger = a->count < b->count ? b->count : a->count;
+    return common > 0 && (double)common >= OVERLAP_MIN * (double)smaller &&
+           (double)common >= OVERLAP_OTHER * (double)larger && (double)like >= 0.7 * (double)common;
+}
+
+static void weigh(struct strand *strand)
+{
+    strand->belief = 0;
+    strand->seed = false;
+    for (size_t k = 0; k < strand->count; k++) {
+        const struct pair *pair = &strand->pairs[k];
+        strand->belief += pair->belief;
+        strand->seed = strand->seed || pair->belief >= SEED_BELIEF || pair->own_belief >= 0.6;
+    }
+}
+
+static size_t make_strands(struct pair *pairs, size_t count, struct strand *strands)
+{
+    size_t made = 0;
+    for (size_t i = 0; i < count;) {
+        size_t end = i;
+        while (end < count && pairs[end].pool == pairs[i].pool && pairs[end].tag == pairs[i].tag)
+            end++;
+        struct strand *strand = &strands[made];
+        *strand = (struct strand){.pairs = &pairs[i],
+                                  .count = end - i,
+                                  .all = &pairs[i],
+                                  .all_count = end - i,
+                                  .verdict = pairs[i].verdict,
+                                  .parent = made};
+        weigh(strand);
+        made++;
+        i = end;
+    }
+    return made;
+}
+
+/* Parts a strand in two: pairs where keep[] is set stay, the others become a strand of their own.
+ * Both stay sorted by host. work: room for the pairs. */
+static size_t part(struct strand *strands, size_t made, size_t which, const bool *keep,
+                   struct pair *work)
+{
+    struct strand *strand = &strands[which];
+    size_t kept = 0;
+    size_t gone = 0;
+    for (size_t i = 0; i < strand->count; i++) {
+        if (keep[i])
+            strand->pairs[kept++] = strand->pairs[i];
+        else
+            work[gone++] = strand->pairs[i];
+    }
+    if (gone == 0 || kept == 0)
+        return made;
+    memcpy(&strand->pairs[kept], work, gone * sizeof *work);
+    strands[made] = *strand;
+    strands[made].pairs = &strand->pairs[kept];
+    strands[made].count = gone;
+    strands[made].parent = made;
+    strand->count = kept;
+    weigh(strand);
+    weigh(&strands[made]);
+    return made + 1;
+}
+
+/* Two leaks may share a tag. Rates of one leak differ with the load, but without wide gaps. */
+static size_t part_by_rate(struct strand *strands, size_t made, bool *keep, struct pair *work,
+                           double *rates)
+{
+    for (size_t s = 0; s < made; s++) {
+        struct strand *strand = &strands[s];
+        size_t count = strand->count;
+        if (strand->verdict != VERDICT_GROWS || count < 2)
+            continue;
+        double cut = 0;
+        double widest = RATE_GAP;
+        for (size_t i = 0; i < count; i++)
+            rates[i] = (double)strand->pairs[i].feature->rate;
+        for (size_t i = 0; i < count; i++) {
+            double next = INFINITY; /* the next rate above this one */
+            for (size_t k = 0; k < count; k++)
+                next = rates[k] > rates[i] ? fmin(next, rates[k]) : next;
+            if (next < INFINITY && next / fmax(rates[i], 1) > widest) {
+                widest = next / fmax(rates[i], 1);
+                cut = next;
+            }
+        }
+        for (size_t i = 0; i < count && cut > 0; i++)
+            keep[i] = rates[i] >= cut;
+        if (cut > 0)
+            made = part(strands, made, s, keep, work);
+    }
+    return made;
+}
+
+static const struct pair *pair_of(const struct strand *strand, uint32_t host)
+{
+    for (size_t i = 0; i < strand->count; i++) {
+        if (strand->pairs[i].host == host)
+            return &strand->pairs[i];
+    }
+    return NULL;
+}
+
+/* b's hosts beyond those of a: do they lack a's growth altogether? Then they are another story. */
+static bool parts_cleanly(const struct fleet *fleet, const struct strand *a, const struct strand *b,
+                          bool *keep)
+{
+    size_t common = 0;
+    size_t beyond = 0;
+    size_t show = 0;
+    size_t like = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct pair *pair = pair_of(a, b->pairs[i].host);
+        const struct feature *feature =
+            fleet_feature(&fleet->hosts[b->pairs[i].host], a->pairs[0].pool, a->pairs[0].tag);
+        keep[i] = pair != NULL;
+        common += keep[i];
+        like += pair != NULL && alike(pair->feature, b->pairs[i].feature);
+        beyond += !keep[i];
+        show += !keep[i] && feature != NULL && feature->growth > 0 && feature->newness > 0.3f;
+    }
+    return beyond > 0 && common >= 2 && common == a->count && like == common && show == 0;
+}
+
+static size_t part_by_company(const struct fleet *fleet, struct strand *strands, size_t made,
+                              bool *keep, struct pair *work)
+{
+    size_t before = made;
+    for (size_t b = 0; b < before; b++) {
+        for (size_t a = 0; a < before; a++) {
+            if (a != b && strands[b].verdict == VERDICT_GROWS && strands[a].seed &&
+                strands[a].count < strands[b].count &&
+                parts_cleanly(fleet, &strands[a], &strands[b], keep)) {
+                made = part(strands, made, b, keep, work);
+                break;
+            }
+        }
+    }
+    return made;
+}
+
+static void join_strands(struct strand *strands, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = i + 1; k < count; k++) {
+            size_t a = root_of(strands, i);
+            size_t b = root_of(strands, k);
+            if (a == b || strands[i].verdict != strands[k].verdict || !strands[i].seed ||
+                !strands[k].seed || !in_step(&strands[i], &strands[k]))
+                continue;
+            strands[a > b ? a : b].parent = a > b ? b : a;
+        }
+    }
+}
+
+/* The strand that says most about which hosts are affected. */
+static const struct strand *leading(struct strand *strands, size_t count, size_t root)
+{
+    const struct strand *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (root_of(strands, i) == root && strands[i].seed &&
+            (best == NULL || strands[i].belief > best->belief + 1e-9))
+            best = &strands[i];
+    }
+    return best;
+}
+
+/* Peers bear it out, or there are none to ask. */
+static bool is_supported(const struct pair *pair)
+{
+    return pair->belief >= SEED_BELIEF;
+}
+
+/* Of the hosts that are sure, or of all where none is. */
+static double median_rate(const struct strand *strand, bool supported, double *work)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < strand->count; i++) {
+        if (!supported || is_supported(&strand->pairs[i]))
+            work[count++] = (double)strand->pairs[i].feature->rate;
+    }
+    return robust_median(work, count);
+}
+
+/* Where peers bear some hosts out, the others of the strand have to fit to those. */
+static enum membership judge_member(const struct fleet *fleet, const struct strand *lead,
+                                    const struct pair *pair, size_t host, bool supported,
+                                    double rate)
+{
+    enum pool pool = lead->pairs[0].pool;
+    uint32_t tag = lead->pairs[0].tag;
+    for (size_t i = 0; pair == NULL && i < lead->all_count; i++) {
+        if (lead->all[i].host == host)
+            return MEMBER_UNCLEAR; /* has another leak of the same tag */
+    }
+    if (pair != NULL && (!supported || is_supported(pair)))
+        return pair->filling ? MEMBER_UNCLEAR : MEMBER_YES;
+    enum membership is = detect_growth_member(&fleet->hosts[host], pool, tag, rate);
+    const struct feature *feature = fleet_feature(&fleet->hosts[host], pool, tag);
+    if (is == MEMBER_YES && feature != NULL && detect_is_filling(fleet, host, feature))
+        return MEMBER_UNCLEAR;
+    return is;
+}
+
+/* Hosts of the leading strand, and those that show the same growth less clearly. */
+static enum status complete_hosts(const struct fleet *fleet, const struct strand *lead,
+                                  struct arena *arena, struct incident *incident, double *work)
+{
+    size_t n = fleet->count;
+    incident->hosts = arena_alloc(arena, n, sizeof *incident->hosts);
+    incident->unaffected = arena_alloc(arena, n, sizeof *incident->unaffected);
+    incident->belief = arena_alloc(arena, n, sizeof *incident->belief);
+    incident->own_belief = arena_alloc(arena, n, sizeof *incident->own_belief);
+    incident->score = arena_alloc(arena, n, sizeof *incident->score);
+    if (incident->hosts == NULL || incident->unaffected == NULL || incident->belief == NULL ||
+        incident->own_belief == NULL || incident->score == NULL)
+        return ST_NOMEM;
+    bool supported = false;
+    for (size_t i = 0; i < lead->count; i++)
+        supported = supported || is_supported(&lead->pairs[i]);
+    double rate = median_rate(lead, supported, work);
+    double least = INFINITY; /* of the high ones */
+    for (size_t i = 0; i < lead->count; i++)
+        least = fmin(least, (double)lead->pairs[i].feature->bytes);
+    for (size_t h = 0, at = 0; h < n; h++) {
+        const struct pair *pair = NULL;
+        if (at < lead->count && lead->pairs[at].host == h)
+            pair = &lead->pairs[at++];
+        enum membership is = MEMBER_YES;
+        if (lead->verdict == VERDICT_GROWS)
+            is = judge_member(fleet, lead, pair, h, supported, rate);
+        else if (pair == NULL)
+            is =
+                fleet_bytes(&fleet->hosts[h], lead->pairs[0].pool, lead->pairs[0].tag) < 0.5 * least
+                    ? MEMBER_NO
+                    : MEMBER_UNCLEAR;
+        if (is == MEMBER_NO)
+            incident->unaffected[incident->unaffected_count++] = (uint32_t)h;
+        if (is != MEMBER_YES)
+            continue;
+        size_t k = incident->host_count++;
+        incident->hosts[k] = (uint32_t)h;
+        incident->belief[k] = pair == NULL ? 0 : pair->belief;
+        incident->own_belief[k] = pair == NULL ? 0 : pair->own_belief;
+        incident->score[k] = pair == NULL ? NAN : pair->score;
+    }
+    return ST_OK;
+}
+
+static double median_of(const struct fleet *fleet, const struct incident *incident, enum pool pool,
+                        uint32_t tag, size_t offset, double *work)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < incident->host_count; i++) {
+        const struct feature *feature = fleet_feature(&fleet->hosts[incident->hosts[i]], pool, tag);
+        if (feature == NULL)
+            continue;
+        float value;
+        memcpy(&value, (const char *)feature + offset, sizeof value);
+        if (!isnan(value))
+            work[count++] = (double)value;
+    }
+    return robust_median(work, count);
+}
+
+static void measure_row(const struct fleet *fleet, const struct incident *incident,
+                        struct incident_row *row, double *work)
+{
+    row->count_growth = median_of(fleet, incident, row->pool, row->tag,
+                                  offsetof(struct feature, count_growth), work);
+    row->free_share =
+        median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, free_share), work);
+    row->bytes =
+        median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, bytes), work);
+    row->onset = median_of(fleet, incident, row->pool, row->tag,
+                           offsetof(struct feature, onset_hours), work);
+}
+
+static bool has_row(const struct incident *incident, enum pool pool, uint32_t tag)
+{
+    for (size_t i = 0; i < incident->row_count; i++) {
+        if (incident->rows[i].pool == pool && incident->rows[i].tag == tag)
+            return true;
+    }
+    return false;
+}
+
+/* Small tags that go along do not pass the tests by themselves, but may have begun it all. */
+static void add_followers(const struct fleet *fleet, const struct strand *lead,
+                          struct incident *incident)
+{
+    const struct pair *model = &lead->pairs[0];
+    for (size_t i = 1; i < lead->count; i++) {
+        if (lead->pairs[i].feature->growth > model->feature->growth)
+            model = &lead->pairs[i];
+    }
+    const struct fleet_host *first = &fleet->hosts[model->host];
+    for (size_t f = 0; f < first->feature_count && incident->row_count < INCIDENT_TAGS_MAX; f++) {
+        const struct feature *feature = &first->features[f];
+        bool grows = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
+        if (!grows || has_row(incident, (enum pool)feature->pool, feature->tag) ||
+            !alike(feature, model->feature))
+            continue;
+        size_t like = 0;
+        for (size_t i = 0; i < lead->count; i++) {
+            const struct feature *other = fleet_feature(&fleet->hosts[lead->pairs[i].host],
+                                                        (enum pool)feature->pool, feature->tag);
+            like += other != NULL && other->newness > 0.3f && alike(other, lead->pairs[i].feature);
+        }
+        /* On other hosts it must be still, or it only happens to grow here too. */
+        size_t elsewhere = 0;
+        for (size_t i = 0; i < incident->unaffected_count; i++) {
+            const struct feature *other = fleet_feature(&fleet->hosts[incident->unaffected[i]],
+                                                        (enum pool)feature->pool, feature->tag);
+            elsewhere += other != NULL && other->rate_24h > 0.3f * feature->rate_24h;
+        }
+        if ((double)like >= 0.8 * (double)lead->count &&
+            elsewhere * 10 <= incident->unaffected_count)
+            incident->rows[incident->row_count++] =
+                (struct incident_row){.pool = (enum pool)feature->pool, .tag = feature->tag};
+    }
+}
+
+/* Parts of the system that hold memory for whoever uses them: seldom the first cause. */
+static bool is_generic(const struct tagdict *dict, uint32_t tag)
+{
+    static const char *const drivers[] = {"nt!",        "nt",       "ntoskrnl", "ntfs.sys",
+                                          "fltmgr.sys", "refs.sys", "win32k"};
+    const struct tagdict_entry *entry = dict == NULL ? NULL : tagdict_find(dict, tag);
+    for (size_t i = 0;
+         entry != NULL && entry->driver != NULL && i < sizeof drivers / sizeof drivers[0]; i++) {
+        if (strncasecmp(entry->driver, drivers[i], strlen(drivers[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int row_order(const void *a, const void *b)
+{
+    const struct incident_row *x = a;
+    const struct incident_row *y = b;
+    if (fabs(x->bytes - y->bytes) > 0)
+        return x->bytes > y->bytes ? -1 : 1;
+    return x->pool != y->pool ? (int)x->pool - (int)y->pool : tag_compare(x->tag, y->tag);
+}
+
+/* The first mover is not the biggest: it frees nothing, began first, has the count the others
+ * repeat, and belongs to a driver rather than to the system. */
+static void name_first_mover(const struct tagdict *dict, struct incident *incident)
+{
+    double least = INFINITY;
+    double smallest = INFINITY;
+    double earliest = INFINITY;
+    for (size_t i = 0; i < incident->row_count; i++) {
+        const struct incident_row *row = &incident->rows[i];
+        if (row->count_growth > 0)
+            least = fmin(least, row->count_growth);
+        smallest = fmin(smallest, row->bytes);
+        earliest = fmin(earliest, row->onset);
+    }
+    for (size_t i = 0; i < incident->row_count; i++) {
+        struct incident_row *row = &incident->rows[i];
+        double score = 0;
+        if (!isnan(row->free_share))
+            score += 2 * (1 - fmin(fmax(row->free_share, 0), 1));
+        if (row->count_growth > 0)
+            score += least / row->count_growth;
+        score += 1 / (1 + log2(fmax(row->bytes / fmax(smallest, 1), 1)) / 3);
+        score += row->onset <= earliest + fmax(0.05 * fabs(earliest), 0.25) ? 0.5 : 0;
+        score -= is_generic(dict, row->tag) ? 1.5 : 0;
+        row->first_score = score;
+    }
+    qsort(incident->rows, incident->row_count, sizeof *incident->rows, row_order);
+    size_t first = 0;
+    for (size_t i = 1; i < incident->row_count; i++) {
+        if (incident->rows[i].first_score > incident->rows[first].first_score + 1e-9)
+            first = i;
+    }
+    struct incident_row mover = incident->rows[first];
+    memmove(&incident->rows[1], &incident->rows[0], first * sizeof mover);
+    incident->rows[0] = mover;
+}
+
+static enum status make_incident(const struct fleet *fleet, struct strand *strands, size_t count,
+                                 size_t root, const struct tagdict *dict, struct arena *arena,
+                                 double *work, struct incident *ret_incident)
+{
+    struct incident incident = {0};
+    const struct strand *lead = leading(strands, count, root);
+    incident.verdict = lead->verdict;
+    incident.rows = arena_alloc(arena, INCIDENT_TAGS_MAX, sizeof *incident.rows);
+    if (incident.rows == NULL || complete_hosts(fleet, lead, arena, &incident, work) != ST_OK)
+        return ST_NOMEM;
+    incident.rows[incident.row_count++] =
+        (struct incident_row){.pool = lead->pairs[0].pool, .tag = lead->pairs[0].tag};
+    for (size_t i = 0; i < count && incident.row_count < INCIDENT_TAGS_MAX; i++) {
+        if (root_of(strands, i) == root && strands[i].seed && &strands[i] != lead)
+            incident.rows[incident.row_count++] = (struct incident_row){
+                .pool = strands[i].pairs[0].pool, .tag = strands[i].pairs[0].tag};
+    }
+    if (incident.verdict == VERDICT_GROWS)
+        add_followers(fleet, lead, &incident);
+    for (size_t i = 0; i < incident.row_count; i++)
+        measure_row(fleet, &incident, &incident.rows[i], work);
+    name_first_mover(dict, &incident);
+    *ret_incident = incident;
+    return ST_OK;
+}
+
+/* A verdict at a time, since a tag may grow on some hosts and be high on others. */
+static enum status group_verdict(const struct fleet *fleet, struct pair *pairs, size_t count,
+                                 const struct tagdict *dict, struct incident_list *list)
+{
+    AUTO_FREE struct strand *strands = calloc(count + 1, sizeof *strands);
+    AUTO_FREE double *work = calloc(fleet->count + 1, sizeof *work);
+    AUTO_FREE struct pair *moved = calloc(fleet->count + 1, sizeof *moved);
+    AUTO_FREE bool *keep = calloc(fleet->count + 1, sizeof *keep);
+    if (strands == NULL || work == NULL || moved == NULL || keep == NULL)
+        return ST_NOMEM;
+    size_t made = make_strands(pairs, count, strands);
+    made = part_by_rate(strands, made, keep, moved, work);
+    made = part_by_company(fleet, strands, made, keep, moved);
+    join_strands(strands, made);
+    for (size_t i = 0; i < made; i++) {
+        if (root_of(strands, i) != i || leading(strands, made, i) == NULL)
+            continue;
+        if (make_incident(fleet, strands, made, i, dict, &list->arena, work,
+                          &list->items[list->count]) != ST_OK)
+            return ST_NOMEM;
+        list->count++;
+    }
+    return ST_OK;
+}
+
+enum status group_pairs(const struct fleet *fleet, const struct pair *pairs, size_t pair_count,
+                        const struct tagdict *dict, struct incident_list *ret_list)
+{
+    AUTO_INCIDENTS struct incident_list list = {0};
+    AUTO_FREE struct pair *some = calloc(pair_count + 1, sizeof *some);
+    list.items = arena_alloc(&list.arena, pair_count + 1, sizeof *list.items);
+    if (some == NULL || list.items == NULL)
+        return ST_NOMEM;
+    for (int verdict = VERDICT_GROWS; verdict <= VERDICT_HIGH; verdict++) {
+        size_t count = 0;
+        for (size_t i = 0; i < pair_count; i++) {
+            if (pairs[i].verdict == (enum verdict)verdict)
+                some[count++] = pairs[i];
+        }
+        if (group_verdict(fleet, some, count, dict, &list) != ST_OK)
+            return ST_NOMEM;
+    }
+    *ret_list = list;
+    list = (struct incident_list){0};
+    return ST_OK;
+}

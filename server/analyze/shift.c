@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/analyze/shift.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOSTS_MIN       3 /* on each side */
+#define SHIFT_MIN_BYTES (8.0 * 1024 * 1024)
+#define SHIFT_RATIO     1.3
+#define SHIFT_APART     1.1 /* nearly all of the one side above nearly all of the other */
+#define SHIFT_SHARE_MAX 0.1 /* of RAM: more than that is no mere cost */
+
+/* A tag whose owner is known and which is of some size somewhere. */
+struct owned {
+    enum pool pool;
+    uint32_t tag;
+    uint32_t driver; /* place of "driver/NAME" in the texts */
+};
+
+static uint32_t find_driver(const struct fleet *fleet, const char *driver)
+{
+    for (size_t i = 0; i < fleet->text_count; i++) {
+        if (strncmp(fleet->texts[i], "driver/", 7) == 0 &&
+            strcasecmp(fleet->texts[i] + 7, driver) == 0)
+            return (uint32_t)i;
+    }
+    return UINT32_MAX;
+}
+
+static int owned_order(const void *a, const void *b)
+{
+    const struct owned *x = a;
+    const struct owned *y = b;
+    if (x->pool != y->pool)
+        return x->pool < y->pool ? -1 : 1;
+    return tag_compare(x->tag, y->tag);
+}
+
+/* Large rows of all hosts, each (pool, tag) once, with the driver's place. */
+static enum status list_owned(const struct build *build, struct owned **ret_owned,
+                              size_t *ret_count)
+{
+    const struct fleet *fleet = build->fleet;
+    size_t room = 0;
+    for (size_t h = 0; h < fleet->count; h++) {
+        for (int pool = 0; pool < POOL_COUNT; pool++)
+            for (size_t i = 0; i < fleet->hosts[h].row_count[pool]; i++)
+                room += (double)fleet->hosts[h].rows[pool][i].bytes >= SHIFT_MIN_BYTES;
+    }
+    AUTO_FREE struct owned *owned = calloc(room + 1, sizeof *owned);
+    if (owned == NULL)
+        return ST_NOMEM;
+    size_t count = 0;
+    for (size_t h = 0; h < fleet->count; h++) {
+        for (int pool = 0; pool < POOL_COUNT; pool++) {
+            for (size_t i = 0; i < fleet->hosts[h].row_count[pool]; i++) {
+                const struct fleet_row *row = &fleet->hosts[h].rows[pool][i];
+                if ((double)row->bytes >= SHIFT_MIN_BYTES)
+                    owned[count++] = (struct owned){(enum pool)pool, row->tag, 0};
+            }
+        }
+    }
+    if (count > 0)
+        qsort(owned, count, sizeof *owned, owned_order);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && owned_order(&owned[i - 1], &owned[i]) == 0)
+            continue;
+        const struct tagdict_entry *entry = tagdict_find(build->dict, owned[i].tag);
+        uint32_t driver =
+            entry == NULL || entry->driver == NULL ? UINT32_MAX : find_driver(fleet, entry->driver);
+        if (driver != UINT32_MAX)
+            owned[kept++] = (struct owned){owned[i].pool, owned[i].tag, driver};
+    }
+    *ret_owned = TAKE(owned);
+    *ret_count = kept;
+    return ST_OK;
+}
+
+static bool is_told(const struct finding_list *list, const struct owned *owned)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t k = 0; k < list->items[i].tag_count; k++) {
+            if (list->items[i].tags[k] == owned->tag)
+                return true;
+        }
+    }
+    return false;
+}
+
+struct sides {
+    uint32_t *with;
+    double *bytes_with;
+    double *bytes_others;
+    size_t with_count;
+    size_t other_count;
+    bool moving;  /* a host of the first side grows */
+    double share; /* of RAM, the largest */
+};
+
+static void sides_done(struct sides *sides)
+{
+    free(sides->with);
+    free(sides->bytes_with);
+    free(sides->bytes_others);
+}
+
+/* Hosts of the same role and build that have the version: what comes with a role or with the system
+ * itself is no shift. */
+static bool has_twin(const struct fleet *fleet, const struct owned *owned, uint32_t version,
+                     const struct fleet_host *host)
+{
+    for (size_t h = 0; h < fleet->count; h++) {
+        const struct fleet_host *twin = &fleet->hosts[h];
+        if (fleet_fact(twin, owned->driver) == version &&
+            strcmp(twin->cohort.role, host->cohort.role) == 0 &&
+            strcmp(twin->cohort.os, host->cohort.os) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void split(const struct fleet *fleet, const struct owned *owned, uint32_t version,
+                  struct sides *sides)
+{
+    sides->with_count = sides->other_count = 0;
+    sides->moving = false;
+    sides->share = 0;
+    for (size_t h = 0; h < fleet->count; h++) {
+        const struct fleet_host *host = &fleet->hosts[h];
+        const struct feature *feature = fleet_feature(host, owned->pool, owned->tag);
+        uint32_t has = fleet_fact(host, owned->driver);
+        double bytes = fleet_bytes(host, owned->pool, owned->tag);
+        if (has == UINT32_MAX || host->uptime_hours < 1)
+            continue;
+        if (has != version) {
+            if (!has_twin(fleet, owned, version, host))
+                continue;
+            sides->bytes_others[sides->other_count++] = bytes;
+            continue;
+        }
+        sides->bytes_with[sides->with_count] = bytes;
+        sides->with[sides->with_count++] = (uint32_t)h;
+        sides->share = fmax(sides->share, bytes / host->ram);
+        sides->moving = sides->moving || (feature != NULL && feature->flat_hours < 1);
+    }
+}
+
+static bool is_shift(struct sides *sides)
+{
+    if (sides->with_count < HOSTS_MIN || sides->other_count < HOSTS_MIN || sides->moving ||
+        sides->share > SHIFT_SHARE_MAX)
+        return false;
+    double more = robust_median(sides->bytes_with, sides->with_count);
+    double usual = robust_median(sides->bytes_others, sides->other_count);
+    double low = robust_quantile(sides->bytes_with, sides->with_count, 0.1);
+    double high = robust_quantile(sides->bytes_others, sides->other_count, 0.9);
+    return more - usual >= SHIFT_MIN_BYTES && more >= SHIFT_RATIO * usual &&
+           low >= SHIFT_APART * high;
+}
+
+/* The one version that was asked about: nothing else was tested, so p needs no correction. */
+static enum status name_cause(const struct build *build, const struct owned *owned,
+                              const struct sides *sides, struct finding *finding)
+{
+    const char *const *texts = build->fleet->texts;
+    uint32_t version = fleet_fact(&build->fleet->hosts[sides->with[0]], owned->driver);
+    struct finding_cause *cause = arena_alloc(build->arena, 1, sizeof *cause);
+    if (cause == NULL)
+        return ST_NOMEM;
+    *cause = (struct finding_cause){
+        .attribute = arena_strdup(build->arena, texts[owned->driver]),
+        .value = arena_strdup(build->arena, texts[version]),
+        .affected = sides->with_count,
+        .affected_with = sides->with_count,
+        .unaffected = sides->other_count,
+        .risk_ratio = explain_risk_ratio(sides->with_count, 0, 0, sides->other_count),
+        .q_value = explain_fisher(sides->with_count, 0, 0, sides->other_count)};
+    finding->causes = cause;
+    finding->cause_count = 1;
+    finding->cause_note = "Compared with hosts of the same role and build that run other versions.";
+    return cause->attribute == NULL || cause->value == NULL ? ST_NOMEM : ST_OK;
+}
+
+static enum status make_finding(const struct build *build, const struct owned *owned,
+                                const struct sides *sides, struct finding *ret_finding)
+{
+    struct finding finding = {.kind = FINDING_SHIFT,
+                              .status = FINDING_OPEN,
+                              .severity = SEVERITY_INFO,
+                              .pool = owned->pool,
+                              .tag = owned->tag,
+                              .tag_count = 1,
+                              .first_seen_us = INT64_MAX,
+                              .last_seen_us = INT64_MIN};
+    build_owner(build, &finding);
+    finding.tags = arena_alloc(build->arena, 1, sizeof *finding.tags);
+    finding.hosts = arena_alloc(build->arena, sides->with_count, sizeof *finding.hosts);
+    if (finding.tags == NULL || finding.hosts == NULL ||
+        name_cause(build, owned, sides, &finding) != ST_OK)
+        return ST_NOMEM;
+    finding.tags[0] = owned->tag;
+    finding.confidence = sides->with_count >= 5 && sides->other_count >= 5 ? 0.9 : 0.8;
+    double *others = sides->bytes_others;
+    uint64_t usual = (uint64_t)robust_median(others, sides->other_count);
+    for (size_t i = 0; i < sides->with_count; i++) {
+        const struct fleet_host *host = &build->fleet->hosts[sides->with[i]];
+        struct finding_host *to = &finding.hosts[finding.host_count++];
+        if (build_host(build, sides->with[i], owned->pool, owned->tag, to) != ST_OK)
+            return ST_NOMEM;
+        to->cohort_bytes = usual; /* here the peers are the hosts with other versions */
+        to->cohort_hosts = sides->other_count;
+        finding.first_seen_us =
+            to->since_us < finding.first_seen_us ? to->since_us : finding.first_seen_us;
+        finding.last_seen_us =
+            host->last_us > finding.last_seen_us ? host->last_us : finding.last_seen_us;
+    }
+    build_sort_hosts(&finding);
+    build_id("level", finding.pool, finding.tag, "", finding.id);
+    if (build_summary(build, &finding) != ST_OK)
+        return ST_NOMEM;
+    *ret_finding = finding;
+    return ST_OK;
+}
+
+/* Versions of the driver, each tried once: those of the first hosts that have them. */
+static enum status try_tag(const struct build *build, const struct owned *owned,
+                           struct sides *sides, struct finding_list *list)
+{
+    const struct fleet *fleet = build->fleet;
+    uint32_t tried[8]; /* more versions than that are no roll-out */
+    size_t count = 0;
+    for (size_t h = 0; h < fleet->count; h++) {
+        uint32_t version = fleet_fact(&fleet->hosts[h], owned->driver);
+        size_t k = 0;
+        while (k < count && tried[k] != version)
+            k++;
+        if (version == UINT32_MAX || k < count ||
+            strncmp(fleet->texts[version], "10.0.", 5) == 0) /* comes with Windows itself */
+            continue;
+        if (count == sizeof tried / sizeof tried[0])
+            return ST_OK;
+        tried[count++] = version;
+        split(fleet, owned, version, sides);
+        if (!is_shift(sides))
+            continue;
+        if (make_finding(build, owned, sides, &list->items[list->count]) != ST_OK)
+            return ST_NOMEM;
+        list->count++;
+        return ST_OK;
+    }
+    return ST_OK;
+}
+
+enum status shift_findings(const struct build *build, struct finding_list *list)
+{
+    AUTO_FREE struct owned *owned = NULL;
+    CLEANUP(sides_done) struct sides sides = {0};
+    size_t n = build->fleet->count + 1;
+    size_t count = 0;
+    size_t added = 0;
+    if (build->dict == NULL)
+        return ST_OK;
+    sides.with = calloc(n, sizeof *sides.with);
+    sides.bytes_with = calloc(n, sizeof *sides.bytes_with);
+    sides.bytes_others = calloc(n, sizeof *sides.bytes_others);
+    if (sides.with == NULL || sides.bytes_with == NULL || sides.bytes_others == NULL ||
+        list_owned(build, &owned, &count) != ST_OK)
+        return ST_NOMEM;
+    for (size_t i = 0; i < count && added < SHIFT_FINDINGS_MAX; i++) {
+        size_t before = list->count;
+        if (is_told(list, &owned[i]))
+            continue;
+        if (try_tag(build, &owned[i], &sides, list) != ST_OK)
+            return ST_NOMEM;
+        added += list->count - before;
+    }
+    return ST_OK;
+}

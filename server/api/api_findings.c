@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of findings, one finding, and PATCH. The report is api_finding_report.c. */
+#include "server/api/api_findings.h"
+
+#include "server/api/api_common.h"
+#include "server/api/finding_json.h"
+#include "server/api/json_out.h"
+#include "server/api/list.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* ---- the list
+ * --------------------------------------------------------------------------------------- */
+
+static const char *const kind_names[] = {"leak",       "level",       "plateau",
+                                         "exhaustion", "handle_leak", "shift"};
+static const char *const status_names[] = {"open", "acknowledged", "muted", "resolved"};
+
+struct finding_item {
+    const struct finding_record *record;
+    const char *id;
+    int kind;
+    int status;
+    int severity;
+    double confidence;
+    int pool;
+    uint32_t tag;
+    int64_t host_count;
+    const char *driver;
+    const char *summary;
+    int64_t first_seen;
+    int64_t last_seen;
+    int64_t opened_at;
+    const char *note;
+    const char *acknowledged_by;
+    int64_t muted_until;
+};
+
+#define COLUMN(field, kind) LIST_COLUMN(struct finding_item, field, kind)
+static const struct list_column columns[] = {
+    COLUMN(id, LIST_TEXT),
+    LIST_COLUMN_ENUM(struct finding_item, kind, kind_names),
+    LIST_COLUMN_ENUM(struct finding_item, status, status_names),
+    LIST_COLUMN_ENUM(struct finding_item, severity, api_severity_names),
+    COLUMN(confidence, LIST_REAL),
+    LIST_COLUMN_ENUM(struct finding_item, pool, api_pool_names),
+    COLUMN(tag, LIST_TAG),
+    COLUMN(host_count, LIST_I64),
+    COLUMN(driver, LIST_TEXT),
+    COLUMN(summary, LIST_TEXT),
+    COLUMN(first_seen, LIST_TIME),
+    COLUMN(last_seen, LIST_TIME),
+    COLUMN(opened_at, LIST_TIME),
+    COLUMN(note, LIST_TEXT),
+    COLUMN(acknowledged_by, LIST_TEXT),
+    COLUMN(muted_until, LIST_TIME),
+};
+
+static void item_write(const void *item, struct strbuf *out)
+{
+    const struct finding_record *record = ((const struct finding_item *)item)->record;
+    finding_json_write(&record->finding, record, FINDING_JSON_HOSTS_LIST, out);
+}
+
+static const struct list_spec spec = {
+    .columns = columns,
+    .column_count = sizeof columns / sizeof columns[0],
+    .identity = COLUMN(id, LIST_TEXT),
+    .default_sort = "-severity",
+    .default_limit = LIST_LIMIT_DEFAULT,
+    .max_limit = LIST_LIMIT_MAX,
+    .write = item_write,
+};
+
+static void item_fill(const struct finding_record *record, struct finding_item *item)
+{
+    const struct finding *finding = &record->finding;
+
+    *item = (struct finding_item){
+        .record = record,
+        .id = finding->id,
+        .kind = (int)finding->kind,
+        .status = (int)finding->status,
+        .severity = (int)finding->severity,
+        .confidence = finding->confidence,
+        .pool = (int)finding->pool,
+        .tag = finding->tag,
+        .host_count = (int64_t)record->host_total,
+        .driver = finding->owner_driver,
+        .summary = finding->summary,
+        .first_seen = finding->first_seen_us,
+        .last_seen = finding->last_seen_us,
+        .opened_at = record->opened_at_us,
+        .note = record->note,
+        .acknowledged_by = record->acknowledged_by,
+        .muted_until = record->muted_until_us,
+    };
+}
+
+/* "open,acknowledged" -> bits; every word must be a name. */
+static enum status parse_names(const struct req *rq, const char *field, const char *const *names,
+                               size_t count, unsigned fallback, unsigned *ret_bits, struct err *err)
+{
+    const char *at = req_query(rq, field);
+    unsigned bits = 0;
+
+    if (at == NULL) {
+        *ret_bits = fallback;
+        return ST_OK;
+    }
+    for (bool more = true; more;) {
+        size_t length = strcspn(at, ","), i = 0;
+        while (i < count && (strlen(names[i]) != length || memcmp(names[i], at, length) != 0))
+            i++;
+        if (i == count)
+            return err_field(err, ST_INVALID, field, "%s \"%.*s\" is not known", field,
+                             (int)(length < 40 ? length : 40), at);
+        bits |= 1u << i;
+        more = at[length] == ',';
+        at += length + 1;
+    }
+    *ret_bits = bits;
+    return ST_OK;
+}
+
+static enum status filter_read(const struct req *rq, struct finding_filter *filter,
+                               char tag_text[TAG_TEXT_MAX], struct err *err)
+{
+    static const char *const names[] = {LIST_PARAMETERS, "status", "severity",
+                                        "kind",          "tag",    "host"};
+    const char *tag = req_query(rq, "tag");
+    uint32_t value = 0;
+    enum status status = req_query_only(rq, names, sizeof names / sizeof names[0], err);
+
+    if (status == ST_OK)
+        status =
+            parse_names(rq, "status", status_names, FINDING_STATUS_COUNT,
+                        1u << FINDING_OPEN | 1u << FINDING_ACKNOWLEDGED, &filter->statuses, err);
+    if (status == ST_OK)
+        status = parse_names(rq, "severity", api_severity_names, SEVERITY_COUNT, 0,
+                             &filter->severities, err);
+    if (status == ST_OK)
+        status = parse_names(rq, "kind", kind_names, FINDING_KIND_COUNT, 0, &filter->kinds, err);
+    if (status == ST_OK && tag != NULL) {
+        status = api_tag_parse(tag, &value, err);
+        tag_format(value, tag_text);
+        filter->tag = tag_text;
+    }
+    filter->host_id = req_query(rq, "host");
+    filter->hosts_max = FINDING_JSON_HOSTS_LIST;
+    return status;
+}
+
+enum status api_findings_list(struct req *rq, struct resp *rs, struct err *err)
+{
+    AUTO_LIST_QUERY struct list_query query = {0};
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+    AUTO_DBLEASE struct db *db = NULL;
+    struct finding_filter filter = {0};
+    char tag_text[TAG_TEXT_MAX];
+    enum status status = filter_read(rq, &filter, tag_text, err);
+
+    if (status == ST_OK)
+        status = list_query_read(rq, &spec, &query, err);
+    if (status == ST_OK)
+        status = api_lease(rq, &db, err);
+    if (status == ST_OK)
+        status = store_findings_list(db, &filter, &records, err);
+    if (status != ST_OK)
+        return status;
+
+    AUTO_FREE struct finding_item *items = calloc(records.count + 1, sizeof *items);
+    if (items == NULL)
+        return err_set(err, ST_NOMEM, "could not list findings: out of memory");
+    for (size_t i = 0; i < records.count; i++)
+        item_fill(&records.items[i], &items[i]);
+    return list_reply(rq, rs, &spec, &query, NULL, items, sizeof *items, records.count, err);
+}
+
+/* ---- one finding
+ * -------------------------------------------------------------------------------------- */
+
+/* The part before the dot counts changes by people: that is what If-Match is about. The rest moves
+ * with every pass, so that a polling page sees new evidence. */
+static enum status finding_etag(const struct finding_record *record, struct resp *rs,
+                                struct err *err)
+{
+    char *etag = NULL;
+
+    if (asprintf(&etag, "\"v%lld.%llx\"", (long long)record->version,
+                 (unsigned long long)record->updated_at_us) < 0)
+        return err_set(err, ST_NOMEM, "could not write a reply: out of memory");
+    free((void *)(uintptr_t)rs->etag);
+    rs->etag = etag;
+    return ST_OK;
+}
+
+static enum status write_history(struct db *db, const char *id, struct strbuf *out, struct err *err)
+{
+    AUTO_ARENA struct arena arena = {0};
+    struct finding_change *changes = NULL;
+    size_t count = 0;
+    enum status status = store_findings_history(db, id, &arena, &changes, &count, err);
+
+    json_key_open(out, "history", '[');
+    for (size_t i = 0; status == ST_OK && i < count; i++) {
+        json_open(out, '{');
+        json_time(out, "at", changes[i].at_us);
+        json_text(out, "actor", changes[i].actor);
+        json_text(out, "change", changes[i].change);
+        json_text(out, "note", changes[i].note);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    return status;
+}
+
+static void write_tags_detail(const struct tagdict *dict, const struct finding *finding,
+                              struct strbuf *out)
+{
+    json_key_open(out, "tags_detail", '[');
+    for (size_t i = 0; i < finding->tag_count; i++) {
+        const struct tagdict_entry *entry = tagdict_find(dict, finding->tags[i]);
+        json_open(out, '{');
+        json_tag(out, "tag", finding->tags[i]);
+        json_text(out, "driver", entry == NULL ? NULL : entry->driver);
+        json_text(out, "description", entry == NULL ? NULL : entry->description);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+static enum status reply_finding(const struct req *rq, struct db *db, struct resp *rs,
+                                 struct err *err)
+{
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+    enum status status = store_findings_get(db, rq->args[0], &records, err);
+
+    if (status != ST_OK)
+        return status;
+    const struct finding_record *record = &records.items[0];
+    finding_json_begin(&record->finding, record, SIZE_MAX, &rs->body);
+    status = write_history(db, record->finding.id, &rs->body, err);
+    write_tags_detail(rq->app->tagdict, &record->finding, &rs->body);
+    json_close(&rs->body, '}');
+    rs->media = MEDIA_JSON;
+    return status == ST_OK ? finding_etag(record, rs, err) : status;
+}
+
+enum status api_findings_get(struct req *rq, struct resp *rs, struct err *err)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    enum status status = req_query_only(rq, NULL, 0, err);
+
+    if (status == ST_OK)
+        status = api_lease(rq, &db, err);
+    return status == ST_OK ? reply_finding(rq, db, rs, err) : status;
+}
+
+/* ---- PATCH
+ * --------------------------------------------------------------------------------------------- */
+
+#define NOTE_MAX 2000 /* bytes; chosen: a paragraph and a link */
+
+static void cleanup_json(json_t **json)
+{
+    json_decref(*json);
+}
+
+static enum status patch_status(const json_t *value, struct finding_patch *patch, struct err *err)
+{
+    const char *text = json_string_value(value);
+
+    if (text == NULL || !finding_status_parse(text, &patch->status))
+        return err_field(err, ST_INVALID, "status",
+                         "status must be open, acknowledged, muted or resolved");
+    patch->has_status = true;
+    return ST_OK;
+}
+
+static enum status patch_note(const json_t *value, struct finding_patch *patch, struct err *err)
+{
+    patch->has_note = true;
+    patch->note = json_string_value(value);
+    if (!json_is_null(value) && patch->note == NULL)
+        return err_field(err, ST_INVALID, "note", "note must be a text or null");
+    if (json_string_length(value) > NOTE_MAX)
+        return err_field(err, ST_INVALID, "note", "note is longer than %d bytes", NOTE_MAX);
+    return ST_OK;
+}
+
+static enum status patch_muted(const json_t *value, struct finding_patch *patch, struct err *err)
+{
+    const char *text = json_string_value(value);
+
+    if (json_is_null(value))
+        return ST_OK;
+    if (text == NULL || !time_parse(text, strlen(text), &patch->muted_until_us))
+        return err_field(err, ST_INVALID, "muted_until", "muted_until must be an RFC 3339 time");
+    if (patch->muted_until_us <= patch->now_us)
+        return err_field(err, ST_INVALID, "muted_until", "muted_until must lie ahead");
+    return ST_OK;
+}
+
+static const struct {
+    const char *name;
+    enum status (*read)(const json_t *value, struct finding_patch *patch, struct err *err);
+} patch_fields[] = {
+    {"status", patch_status},
+    {"note", patch_note},
+    {"muted_until", patch_muted},
+};
+#define PATCH_FIELDS (sizeof patch_fields / sizeof patch_fields[0])
+
+static enum status patch_read(json_t *json, struct finding_patch *patch, struct err *err)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(json, name, value)
+    {
+        size_t i = 0;
+        while (i < PATCH_FIELDS && strcmp(patch_fields[i].name, name) != 0)
+            i++;
+        if (i == PATCH_FIELDS)
+            return err_field(err, ST_INVALID, name, "unknown field");
+        enum status status = patch_fields[i].read(value, patch, err);
+        if (status != ST_OK)
+            return status;
+    }
+    if (!patch->has_status && !patch->has_note)
+        return err_field(err, ST_INVALID, "", "nothing to change: give status or note");
+    if (patch->muted_until_us != TIME_UNKNOWN &&
+        !(patch->has_status && patch->status == FINDING_MUTED))
+        return err_field(err, ST_INVALID, "muted_until", "muted_until goes with status \"muted\"");
+    return ST_OK;
+}
+
+/* "v7.5f3a" of our own ETags; anything else matches nothing. */
+static int64_t match_version(const char *header)
+{
+    const char *at = header == NULL ? NULL : strstr(header, "\"v");
+    char *end = NULL;
+
+    if (header == NULL || strcmp(header, "*") == 0)
+        return FINDING_VERSION_ANY;
+    if (at == NULL || at[2] < '0' || at[2] > '9')
+        return 0; /* versions begin with 1 */
+    long long version = strtoll(at + 2, &end, 10);
+    return *end == '.' ? version : 0;
+}
+
+enum status api_findings_patch(struct req *rq, struct resp *rs, struct err *err)
+{
+    CLEANUP(cleanup_json) json_t *json = NULL;
+    AUTO_DBLEASE struct db *db = NULL;
+    struct finding_patch patch = {.actor = rq->principal,
+                                  .now_us = clock_wall_us(),
+                                  .version = match_version(req_header(rq, "If-Match")),
+                                  .muted_until_us = TIME_UNKNOWN};
+    enum status status = req_query_only(rq, NULL, 0, err);
+
+    if (status != ST_OK)
+        return status;
+    json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(json))
+        return err_set(err, ST_MALFORMED, "could not read the change: not a JSON object");
+    status = patch_read(json, &patch, err);
+    if (status == ST_OK)
+        status = api_lease(rq, &db, err);
+    if (status == ST_OK)
+        status = store_findings_patch(db, rq->args[0], &patch, err);
+    if (status == ST_CONFLICT) {
+        rs->code = 412;
+        rs->problem = "precondition_failed";
+    }
+    return status == ST_OK ? reply_finding(rq, db, rs, err) : status;
+}

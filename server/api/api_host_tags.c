@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The poolmon table of one host at any moment. The newest one is read from memory and compared
+ * with the host's cohort as it is now; older ones come from the store and stand alone, since
+ * today's peers say nothing about then.
+ */
+#include "server/api/api_common.h"
+#include "server/api/api_hosts.h"
+#include "server/api/json_out.h"
+#include "server/api/list.h"
+#include "server/store/store_snapshots.h"
+
+#include <math.h>
+
+/* Boot times are computed from uptimes and wander a little; closer than this is the same boot. */
+#define SAME_BOOT_US (2 * US_PER_MINUTE)
+
+struct row_item {
+    int64_t id;
+    uint32_t tag;
+    int pool;
+    int64_t allocs;
+    int64_t frees;
+    int64_t outstanding;
+    int64_t bytes;
+    double bytes_per_alloc;
+    int64_t delta_allocs;
+    int64_t delta_frees;
+    int64_t delta_bytes;
+    double cohort_bytes;
+    int64_t cohort_hosts;
+    double score;
+    const char *driver;
+    const char *description;
+};
+
+#define COLUMN(field, kind) LIST_COLUMN(struct row_item, field, kind)
+static const struct list_column columns[] = {
+    COLUMN(tag, LIST_TAG),
+    LIST_COLUMN_ENUM(struct row_item, pool, api_pool_names),
+    COLUMN(allocs, LIST_I64),
+    COLUMN(frees, LIST_I64),
+    COLUMN(outstanding, LIST_I64),
+    COLUMN(bytes, LIST_I64),
+    COLUMN(bytes_per_alloc, LIST_REAL),
+    COLUMN(delta_allocs, LIST_I64),
+    COLUMN(delta_frees, LIST_I64),
+    COLUMN(delta_bytes, LIST_I64),
+    COLUMN(cohort_bytes, LIST_REAL),
+    COLUMN(cohort_hosts, LIST_I64),
+    COLUMN(score, LIST_REAL),
+    COLUMN(driver, LIST_TEXT),
+    COLUMN(description, LIST_TEXT),
+};
+
+static const struct list_spec spec = {
+    .columns = columns,
+    .column_count = sizeof columns / sizeof columns[0],
+    .identity = COLUMN(id, LIST_I64),
+    .default_sort = "-bytes",
+    .default_limit = LIMIT_TABLE_ROWS,
+    .max_limit = LIMIT_TABLE_ROWS,
+};
+
+/* One moment of the host: from memory or from the store. */
+struct moment {
+    struct arena arena;
+    struct snapshot snapshot;
+    bool stored; /* snapshot owns the tables */
+    int64_t taken_at_us;
+    int64_t boot_at_us;
+    const struct snapshot_totals *totals;
+    struct snapshot_table table[POOL_COUNT];
+};
+
+static void moment_done(struct moment *moment)
+{
+    if (moment->stored)
+        snapshot_done(&moment->snapshot);
+    arena_done(&moment->arena);
+}
+
+static enum status moment_newest(const struct host_state *host, struct moment *moment,
+                                 struct err *err)
+{
+    enum status status = host_state_tables(host, &moment->arena, moment->table);
+
+    moment->taken_at_us = host->taken_at_us;
+    moment->boot_at_us = host->boot_at_us;
+    moment->totals = &host->totals;
+    return status == ST_OK ? ST_OK : err_set(err, status, "could not read a host: out of memory");
+}
+
+static enum status moment_stored(struct db *db, const struct host_state *host, int64_t at_us,
+                                 const char *field, struct moment *moment, struct err *err)
+{
+    enum status status = store_snapshot_at(db, host->key, at_us, &moment->snapshot, err);
+
+    if (status == ST_NOT_FOUND)
+        return err_field(err, ST_NOT_FOUND, field, "host \"%s\" has no snapshot at or before that",
+                         host->id);
+    if (status != ST_OK)
+        return status;
+    moment->stored = true;
+    moment->taken_at_us = moment->snapshot.taken_at_us;
+    moment->boot_at_us = moment->snapshot.boot_at_us;
+    moment->totals = &moment->snapshot.totals;
+    for (unsigned p = 0; p < POOL_COUNT; p++)
+        moment->table[p] = moment->snapshot.table[p];
+    return ST_OK;
+}
+
+/* What the rows are made of. */
+struct table_request {
+    const struct host_state *host;
+    const struct fleet_view *view; /* NULL: an older moment */
+    const struct tagdict *dict;
+    size_t view_host;
+    int64_t at_us;
+    int64_t since_us;
+    enum pool pool;
+    const char *q;
+    bool has_since;
+    bool rebooted;
+    bool boots_known;
+    struct moment now;
+    struct moment before;
+};
+
+static void request_done(struct table_request *request)
+{
+    moment_done(&request->now);
+    moment_done(&request->before);
+}
+
+/* ---- rows
+ * ---------------------------------------------------------------------------------------- */
+
+/* Complete tables: a tag that was not there had no allocations yet. */
+static void row_deltas(const struct table_request *request, const struct snapshot_table *now,
+                       size_t row, struct row_item *item)
+{
+    const struct snapshot_table *before = &request->before.table[item->pool];
+
+    if (!request->has_since || request->rebooted || !before->present)
+        return;
+    size_t at = snapshot_table_find(before, item->tag);
+    bool absent = at == SIZE_MAX;
+    if (now->bytes != NULL && before->bytes != NULL)
+        item->delta_bytes =
+            api_number(now->bytes[row]) - (absent ? 0 : api_number(before->bytes[at]));
+    if (!request->boots_known)
+        return;
+    if (now->allocs != NULL && before->allocs != NULL)
+        item->delta_allocs = counter_delta(now->allocs[row], absent ? 0 : before->allocs[at]);
+    if (now->frees != NULL && before->frees != NULL)
+        item->delta_frees = counter_delta(now->frees[row], absent ? 0 : before->frees[at]);
+}
+
+static void row_cohort(const struct table_request *request, struct row_item *item)
+{
+    if (request->view == NULL || item->bytes == NUMBER_ABSENT)
+        return;
+    const struct view_peer *peer =
+        fleet_view_peer(request->view, request->view_host, (enum pool)item->pool, item->tag);
+    if (peer == NULL)
+        return;
+    item->cohort_bytes = peer->median;
+    item->cohort_hosts = (int64_t)peer->hosts;
+    item->score = view_peer_score(peer, (uint64_t)item->bytes);
+}
+
+static void row_fill(const struct table_request *request, enum pool pool,
+                     const struct snapshot_table *table, size_t row, struct row_item *item)
+{
+    const struct tagdict_entry *entry = tagdict_find(request->dict, table->tag[row]);
+
+    *item = (struct row_item){
+        .id = (int64_t)((uint64_t)table->tag[row] << 1 | pool),
+        .tag = table->tag[row],
+        .pool = (int)pool,
+        .allocs = table->allocs == NULL ? NUMBER_ABSENT : table->allocs[row],
+        .frees = table->frees == NULL ? NUMBER_ABSENT : table->frees[row],
+        .outstanding = NUMBER_ABSENT,
+        .bytes = table->bytes == NULL ? NUMBER_ABSENT : api_number(table->bytes[row]),
+        .bytes_per_alloc = NAN,
+        .delta_allocs = NUMBER_ABSENT,
+        .delta_frees = NUMBER_ABSENT,
+        .delta_bytes = NUMBER_ABSENT,
+        .cohort_bytes = NAN,
+        .score = NAN,
+        .driver = entry == NULL ? NULL : entry->driver,
+        .description = entry == NULL ? NULL : entry->description,
+    };
+    if (table->allocs != NULL && table->frees != NULL)
+        item->outstanding = counter_delta(table->allocs[row], table->frees[row]);
+    if (item->outstanding > 0 && item->bytes != NUMBER_ABSENT)
+        item->bytes_per_alloc = (double)item->bytes / (double)item->outstanding;
+    row_deltas(request, table, row, item);
+    row_cohort(request, item);
+}
+
+static bool row_matches(const struct row_item *item, const char *q)
+{
+    char text[TAG_TEXT_MAX];
+
+    if (q == NULL)
+        return true;
+    tag_format(item->tag, text);
+    return api_text_has(text, q) || api_text_has(item->driver, q) ||
+           api_text_has(item->description, q);
+}
+
+static size_t rows_total(const struct table_request *request)
+{
+    size_t total = 0;
+
+    for (unsigned p = 0; p < POOL_COUNT; p++)
+        total += request->now.table[p].present ? request->now.table[p].count : 0;
+    return total;
+}
+
+static size_t rows_fill(const struct table_request *request, struct row_item *items)
+{
+    size_t count = 0;
+
+    for (unsigned p = 0; p < POOL_COUNT; p++) {
+        const struct snapshot_table *table = &request->now.table[p];
+        if (!table->present || (request->pool != POOL_UNKNOWN && request->pool != (enum pool)p))
+            continue;
+        for (size_t row = 0; row < table->count; row++) {
+            row_fill(request, (enum pool)p, table, row, &items[count]);
+            count += row_matches(&items[count], request->q);
+        }
+    }
+    return count;
+}
+
+/* ---- the reply
+ * ------------------------------------------------------------------------------------ */
+
+static void write_head(const struct table_request *request, struct strbuf *out)
+{
+    const struct view_cohort *cohort =
+        request->view == NULL ? NULL : fleet_view_cohort(request->view, request->view_host);
+
+    json_text(out, "host_id", request->host->id);
+    json_time(out, "at", request->now.taken_at_us);
+    json_time(out, "since", request->has_since ? request->before.taken_at_us : TIME_UNKNOWN);
+    json_bool(out, "rebooted", request->rebooted);
+    json_time(out, "boot_at", request->now.boot_at_us);
+    json_i64(out, "rows_total", (int64_t)rows_total(request));
+    json_key_open(out, "totals", '{');
+    for (unsigned i = 0; i < TOTAL_COUNT; i++)
+        json_i64(out, total_name((enum total)i),
+                 totals_has(request->now.totals, (enum total)i)
+                     ? api_number(request->now.totals->value[i])
+                     : NUMBER_ABSENT);
+    json_close(out, '}');
+    json_key(out, "cohort");
+    if (cohort == NULL) {
+        json_value_text(out, NULL);
+        return;
+    }
+    json_open(out, '{');
+    json_text(out, "key", cohort->name.key);
+    json_text(out, "label", cohort->name.label);
+    json_i64(out, "hosts", (int64_t)cohort->hosts);
+    json_close(out, '}');
+}
+
+static enum status read_params(const struct req *rq, struct table_request *request, struct err *err)
+{
+    static const char *const names[] = {LIST_PARAMETERS, "at", "since", "pool", "q"};
+    enum status status = req_query_only(rq, names, sizeof names / sizeof names[0], err);
+
+    request->q = req_query(rq, "q");
+    if (status == ST_OK)
+        status = api_query_pool(rq, &request->pool, err);
+    if (status == ST_OK)
+        status = req_query_time(rq, "at", TIME_UNKNOWN, &request->at_us, err);
+    if (status == ST_OK)
+        status = req_query_time(rq, "since", TIME_UNKNOWN, &request->since_us, err);
+    return status;
+}
+
+static bool same_boot(int64_t a, int64_t b)
+{
+    return (a > b ? a - b : b - a) < SAME_BOOT_US;
+}
+
+static enum status read_moments(const struct req *rq, struct table_request *request,
+                                struct err *err)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    bool newest = request->at_us == TIME_UNKNOWN || request->at_us >= request->host->taken_at_us;
+    enum status status = ST_OK;
+
+    request->has_since = request->since_us != TIME_UNKNOWN;
+    if (!newest || request->has_since)
+        status = api_lease(rq, &db, err);
+    if (status == ST_OK && newest)
+        status = moment_newest(request->host, &request->now, err);
+    else if (status == ST_OK)
+        status = moment_stored(db, request->host, request->at_us, "at", &request->now, err);
+    if (status != ST_OK || !request->has_since)
+        return status;
+    if (request->since_us > request->now.taken_at_us)
+        return err_field(err, ST_INVALID, "since", "since must not be after the snapshot shown");
+    status = moment_stored(db, request->host, request->since_us, "since", &request->before, err);
+    if (status != ST_OK)
+        return status;
+    request->boots_known =
+        request->now.boot_at_us != TIME_UNKNOWN && request->before.boot_at_us != TIME_UNKNOWN;
+    request->rebooted =
+        request->boots_known && !same_boot(request->now.boot_at_us, request->before.boot_at_us);
+    return ST_OK;
+}
+
+static enum status reply_table(const struct req *rq, struct resp *rs,
+                               const struct table_request *request, struct err *err)
+{
+    AUTO_LIST_QUERY struct list_query query = {0};
+    AUTO_STRBUF struct strbuf head = STRBUF_INIT;
+    AUTO_FREE struct row_item *items = calloc(rows_total(request) + 1, sizeof *items);
+    enum status status = list_query_read(rq, &spec, &query, err);
+
+    if (status != ST_OK)
+        return status;
+    write_head(request, &head);
+    if (items == NULL || strbuf_failed(&head))
+        return err_set(err, ST_NOMEM, "could not list tags: out of memory");
+    size_t count = rows_fill(request, items);
+    return list_reply(rq, rs, &spec, &query, head.data, items, sizeof *items, count, err);
+}
+
+enum status api_hosts_tags(struct req *rq, struct resp *rs, struct err *err)
+{
+    AUTO_HOST_STATE const struct host_state *host = NULL;
+    AUTO_FLEET_VIEW struct fleet_view *view = NULL;
+    struct table_request request = {.dict = rq->app->tagdict};
+    enum status status = read_params(rq, &request, err);
+
+    if (status == ST_OK)
+        status = api_host_arg(rq, &host, err);
+    request.host = host;
+    if (status == ST_OK)
+        status = read_moments(rq, &request, err);
+    if (status == ST_OK && !request.now.stored)
+        status = api_view(rq, &view, err);
+    if (view != NULL) {
+        request.view = view;
+        request.view_host = fleet_view_host(view, host->id);
+    }
+    if (status == ST_OK)
+        status = reply_table(rq, rs, &request, err);
+    request_done(&request);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hosts: the list, one host with its history, its table of tags at any moment, and series. */
+#ifndef SERVER_API_API_HOSTS_H
+#define SERVER_API_API_HOSTS_H
+
+#include "common/strbuf.h"
+#include "server/http/http.h"
+#include "server/state/fleet.h"
+#include "server/store/store_findings.h"
+
+enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err);
+enum status api_hosts_get(struct req *rq, struct resp *rs, struct err *err);
+enum status api_hosts_tags(struct req *rq, struct resp *rs, struct err *err);
+enum status api_hosts_series(struct req *rq, struct resp *rs, struct err *err);
+
+/* Members of one host as in the list, without braces. counts: how many findings touch a host. */
+void api_host_write(const struct host_state *host, const struct finding_host_counts *counts,
+                    struct strbuf *out);
+
+#define API_HOSTS_ROUTES                                                                           \
+    ROUTE(METHOD_GET, "/api/v1/hosts", ROLE_VIEWER, 0, 0, MEDIA_JSON | MEDIA_NDJSON | MEDIA_CSV,   \
+          api_hosts_list, "listHosts"),                                                            \
+        ROUTE(METHOD_GET, "/api/v1/hosts/{host_id}", ROLE_VIEWER, 0, 0, MEDIA_JSON, api_hosts_get, \
+              "getHost"),                                                                          \
+        ROUTE(METHOD_GET, "/api/v1/hosts/{host_id}/tags", ROLE_VIEWER, 0, 0,                       \
+              MEDIA_JSON | MEDIA_NDJSON | MEDIA_CSV, api_hosts_tags, "listHostTags"),              \
+        ROUTE(METHOD_GET, "/api/v1/hosts/{host_id}/tags/{tag}/series", ROLE_VIEWER, 0, 0,          \
+              MEDIA_JSON, api_hosts_series, "getHostTagSeries")
+
+#endif

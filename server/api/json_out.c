@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/json_out.h"
+
+#include <math.h>
+
+void json_comma(struct strbuf *out)
+{
+    if (out->length == 0)
+        return;
+    char last = out->data[out->length - 1];
+    if (last != '{' && last != '[' && last != ':' && last != ',' && last != '\n')
+        strbuf_putc(out, ',');
+}
+
+void json_open(struct strbuf *out, char bracket)
+{
+    json_comma(out);
+    strbuf_putc(out, bracket);
+}
+
+void json_close(struct strbuf *out, char bracket)
+{
+    strbuf_putc(out, bracket);
+}
+
+void json_key(struct strbuf *out, const char *name)
+{
+    json_comma(out);
+    strbuf_json(out, name);
+    strbuf_putc(out, ':');
+}
+
+void json_key_open(struct strbuf *out, const char *name, char bracket)
+{
+    json_key(out, name);
+    strbuf_putc(out, bracket);
+}
+
+void json_value_text(struct strbuf *out, const char *text)
+{
+    if (text == NULL)
+        strbuf_puts(out, "null");
+    else
+        strbuf_json(out, text);
+}
+
+void json_value_i64(struct strbuf *out, int64_t value)
+{
+    if (value == NUMBER_ABSENT)
+        strbuf_puts(out, "null");
+    else
+        strbuf_i64(out, value);
+}
+
+void json_value_real(struct strbuf *out, double value)
+{
+    if (!isfinite(value))
+        strbuf_puts(out, "null");
+    else if (value == floor(value) && fabs(value) < 9e15)
+        strbuf_i64(out, (int64_t)value);
+    else
+        strbuf_printf(out, "%.10g", value);
+}
+
+void json_value_time(struct strbuf *out, int64_t us)
+{
+    char text[TIME_TEXT_MAX];
+
+    if (us == TIME_UNKNOWN) {
+        strbuf_puts(out, "null");
+        return;
+    }
+    time_format(us, text);
+    strbuf_putc(out, '"');
+    strbuf_puts(out, text);
+    strbuf_putc(out, '"');
+}
+
+void json_value_bool(struct strbuf *out, bool value)
+{
+    strbuf_puts(out, value ? "true" : "false");
+}
+
+void json_value_tag(struct strbuf *out, uint32_t tag)
+{
+    char text[TAG_TEXT_MAX];
+
+    tag_format(tag, text);
+    strbuf_json(out, text);
+}
+
+void json_value_seconds(struct strbuf *out, int64_t us)
+{
+    if (us == TIME_UNKNOWN)
+        strbuf_puts(out, "null");
+    else
+        strbuf_i64(out, us / US_PER_SECOND);
+}
+
+void json_text(struct strbuf *out, const char *name, const char *text)
+{
+    json_key(out, name);
+    json_value_text(out, text);
+}
+
+void json_i64(struct strbuf *out, const char *name, int64_t value)
+{
+    json_key(out, name);
+    json_value_i64(out, value);
+}
+
+void json_number(struct strbuf *out, const char *name, double value)
+{
+    json_key(out, name);
+    json_value_real(out, value);
+}
+
+void json_time(struct strbuf *out, const char *name, int64_t us)
+{
+    json_key(out, name);
+    json_value_time(out, us);
+}
+
+void json_bool(struct strbuf *out, const char *name, bool value)
+{
+    json_key(out, name);
+    json_value_bool(out, value);
+}
+
+void json_tag(struct strbuf *out, const char *name, uint32_t tag)
+{
+    json_key(out, name);
+    json_value_tag(out, tag);
+}
+
+void json_raw(struct strbuf *out, const char *name, const char *json)
+{
+    json_key(out, name);
+    strbuf_puts(out, json == NULL ? "null" : json);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* analyze: the server's own analysis over what was stored up to a moment; changes nothing. */
+#include "server/api/finding_json.h"
+#include "server/cli/cli.h"
+#include "server/jobs/analysis_run.h"
+#include "server/store/store_tags.h"
+
+#include <string.h>
+
+static void print_plain(const struct finding_list *list, int64_t as_of_us, struct strbuf *out)
+{
+    char when[TIME_TEXT_MAX];
+    time_format(as_of_us, when);
+    strbuf_printf(out, "as of %s: %zu finding%s\n", when, list->count, list->count == 1 ? "" : "s");
+    for (size_t i = 0; i < list->count; i++) {
+        const struct finding *f = &list->items[i];
+        strbuf_printf(out, "\n%-8s  %s, confidence %.2f, %zu host%s\n          %s\n",
+                      finding_severity_name(f->severity), finding_kind_name(f->kind), f->confidence,
+                      f->host_count, f->host_count == 1 ? "" : "s", f->summary);
+        for (size_t c = 0; c < f->cause_count && c < 3; c++)
+            strbuf_printf(out, "          %s = %s: %zu of %zu affected, %zu of %zu others\n",
+                          f->causes[c].attribute, f->causes[c].value, f->causes[c].affected_with,
+                          f->causes[c].affected, f->causes[c].unaffected_with,
+                          f->causes[c].unaffected);
+        if (f->cause_note != NULL)
+            strbuf_printf(out, "          %s\n", f->cause_note);
+    }
+}
+
+static enum status run(const struct config *config, int64_t as_of_us, bool json, struct err *err)
+{
+    struct cli_database database = {0};
+    AUTO_TAGDICT struct tagdict *dict = tagdict_new();
+    AUTO_FINDINGS struct finding_list list = {0};
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    enum status status = cli_database_open(config, &database, err);
+    if (status == ST_OK && dict == NULL)
+        status = err_set(err, ST_NOMEM, "could not analyze: out of memory");
+    if (status == ST_OK)
+        status = tagdict_add_builtin(dict, err);
+    if (status == ST_OK)
+        status = store_tags_load(database.db, dict, err);
+    if (status == ST_OK && as_of_us == TIME_UNKNOWN)
+        status = analysis_newest(database.db, &as_of_us, err);
+    if (status == ST_OK)
+        status = analysis_run(database.pool, dict, as_of_us, &list, err);
+    cli_database_close(&database);
+    if (status != ST_OK)
+        return status;
+    if (json)
+        findings_json_document(&list, as_of_us, &out);
+    else
+        print_plain(&list, as_of_us, &out);
+    return cli_print(&out, err);
+}
+
+enum status cli_analyze(const struct config *config, struct config_args *args, struct err *err)
+{
+    const char *text;
+    int64_t as_of_us = TIME_UNKNOWN;
+    bool json = cli_flag(args, "--json");
+    enum status status = cli_option(args, "--as-of", &text, err);
+    if (status == ST_OK)
+        status = cli_end(args, 0, err);
+    if (status == ST_OK && text != NULL && !time_parse(text, strlen(text), &as_of_us))
+        status = err_set(err, ST_USAGE,
+                         "--as-of \"%s\": a time such as 2026-11-21T02:00:00Z is wanted", text);
+    return status == ST_OK ? run(config, as_of_us, json, err) : status;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The running server: parts are started in the order they need each other and stopped in reverse,
+ * so that each finds its ground still there. Signals are blocked in all threads and waited for
+ * here.
+ */
+#include "common/log.h"
+#include "server/app.h"
+#include "server/cli/cli.h"
+#include "server/http/daemon.h"
+#include "server/jobs/jobs.h"
+#include "server/state/view.h"
+#include "server/store/migrate.h"
+#include "server/store/store_hosts.h"
+#include "server/store/store_tags.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum status set_log_level(const char *name, struct err *err)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            log_set_level((enum log_level)i);
+            return ST_OK;
+        }
+    }
+    return err_field(err, ST_USAGE, "log_level", "\"%s\": error, warning, info or debug is wanted",
+                     name);
+}
+
+/* Everything that is read from the database once, before the first request. */
+static enum status load(struct app *app, struct err *err)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    enum status status = db_lease(app->db, 10 * US_PER_SECOND, &db, err);
+    if (status == ST_OK)
+        status = migrate_check(db, err);
+    if (status == ST_OK)
+        status = tagdict_add_builtin(app->tagdict, err);
+    if (status == ST_OK)
+        status = store_tags_load(db, app->tagdict, err);
+    if (status == ST_OK)
+        status = fleet_load(db, app->fleet, err);
+    return status;
+}
+
+/* Written beside and renamed, so that who waits for the file never reads half of it. */
+static enum status write_ready_file(const char *path, const char *address, struct err *err)
+{
+    AUTO_STRBUF struct strbuf beside = STRBUF_INIT;
+    if (path[0] == '\0')
+        return ST_OK;
+    strbuf_printf(&beside, "%s.new", path);
+    if (strbuf_failed(&beside))
+        return err_set(err, ST_NOMEM, "could not write the ready file: out of memory");
+    FILE *file = fopen(beside.data, "w");
+    bool ok = file != NULL && fprintf(file, "%s\n", address) > 0;
+    ok = file != NULL && fclose(file) == 0 && ok;
+    if (!ok || rename(beside.data, path) != 0)
+        return err_set(err, ST_IO, "could not write \"%s\": %s", path, strerror(errno));
+    return ST_OK;
+}
+
+static enum status start(struct app *app, struct jobs **ret_jobs, struct err *err)
+{
+    const struct config *config = app->config;
+    const struct db_options database = {
+        .url = config->database_url,
+        .connections = (unsigned)config->database_connections,
+        .statement_timeout_us = 30 * US_PER_SECOND,
+        .application_name = "poolfleetd",
+    };
+    const struct ingest_options ingest = {
+        .queue_bytes = (size_t)config->queue_bytes,
+        .retention_us = config->retention_us,
+        .keyframe_us = config->keyframe_us,
+    };
+    const struct http_options http = {
+        .listen = config->listen,
+        .insecure_http = config->insecure_http,
+        .web_root = config->web_root,
+        .workers = (unsigned)config->http_threads,
+        .connections = (unsigned)config->http_connections,
+    };
+    app->fleet = fleet_new();
+    app->tagdict = tagdict_new();
+    if (app->fleet == NULL || app->tagdict == NULL)
+        return err_set(err, ST_NOMEM, "could not start: out of memory");
+    enum status status = db_pool_new(&database, &app->db, err);
+    if (status == ST_OK)
+        status = load(app, err);
+    if (status == ST_OK)
+        status = ingest_start(app->db, app->fleet, &ingest, &app->ingest, err);
+    if (status == ST_OK)
+        status = fleet_view_cache_new(app->fleet, &app->views, err);
+    if (status == ST_OK)
+        status = http_start(&http, app, &app->http, err);
+    if (status == ST_OK)
+        status = jobs_start(app, ret_jobs, err);
+    if (status == ST_OK)
+        status = write_ready_file(config->ready_file, http_address(app->http), err);
+    return status;
+}
+
+static void stop(struct app *app, struct jobs *jobs)
+{
+    if (app->http != NULL)
+        http_stop(app->http); /* answers what waits for a commit, so ingest goes after it */
+    jobs_stop(jobs);
+    ingest_stop(app->ingest);
+    fleet_view_cache_free(app->views);
+    if (app->fleet != NULL)
+        fleet_free(app->fleet);
+    tagdict_free(app->tagdict);
+    db_pool_free(app->db);
+}
+
+static void log_started(const struct app *app)
+{
+    char hosts[24];
+    char took[24];
+    snprintf(hosts, sizeof hosts, "%zu", fleet_count(app->fleet));
+    snprintf(took, sizeof took, "%lldms",
+             (long long)((clock_wall_us() - app->started_at_us) / US_PER_MS));
+    log_info("serving", "address", http_address(app->http), "hosts", hosts, "start", took);
+}
+
+enum status cli_serve(const struct config *config, struct config_args *args, struct err *err)
+{
+    struct app app = {.config = config, .started_at_us = clock_wall_us()};
+    struct jobs *jobs = NULL;
+    sigset_t signals;
+    int received;
+    atomic_init(&app.analyzed_at_us, TIME_UNKNOWN);
+    atomic_init(&app.analyzed_as_of_us, TIME_UNKNOWN);
+    enum status status = cli_end(args, 0, err);
+    if (status == ST_OK)
+        status = set_log_level(config->log_level, err);
+    if (status != ST_OK)
+        return status;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1); /* an analysis pass now, say after a back-fill */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    status = start(&app, &jobs, err);
+    if (status == ST_OK) {
+        log_started(&app);
+        while (sigwait(&signals, &received) == 0 && received == SIGUSR1)
+            jobs_hurry(jobs);
+        log_info("stopping", "signal", received == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+    stop(&app, jobs);
+    return status;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who asks. Credentials are verified in the database and remembered for at most AUTH_FRESH_US in a
+ * table of fixed size, so that ingest needs no query per request and a revoked token dies within
+ * that time. A wrong credential is never remembered, but its address pays (limiter.h). Thread-safe.
+ *
+ * auth_look answers from memory alone and never waits; what it cannot answer, auth_verify asks the
+ * database on a thread that may wait.
+ */
+#ifndef SERVER_HTTP_AUTH_H
+#define SERVER_HTTP_AUTH_H
+
+#include "common/limits.h"
+#include "server/http/http.h"
+#include "server/http/limiter.h"
+#include "server/store/store_tokens.h"
+
+#define AUTH_FRESH_US (5 * US_PER_SECOND)
+
+struct auth;
+
+struct identity {
+    enum role role;
+    int64_t token_id;
+    int64_t expires_at_us; /* TIME_UNKNOWN: never */
+    char name[LIMIT_TEXT_BYTES + 1];
+    char host_id[LIMIT_HOST_ID_BYTES + 1]; /* "": none */
+};
+
+struct credential {
+    unsigned char hash[TOKEN_HASH_BYTES];
+    struct limiter_key address;
+    bool is_session;
+};
+
+struct auth *auth_new(struct db_pool *pool); /* pool is borrowed; NULL when memory is out */
+void auth_free(struct auth *auth);
+
+/* False when the text cannot be a token (or session): it is then a failure to charge. */
+bool credential_make(const char *secret, size_t length, bool is_session, struct limiter_key address,
+                     struct credential *ret_credential);
+
+/* ST_OK; ST_NOT_FOUND: ask auth_verify; ST_BUSY: this address failed too often, wait
+ * *ret_wait_seconds. */
+enum status auth_look(struct auth *auth, const struct credential *credential,
+                      struct identity *ret_identity, unsigned *ret_wait_seconds) MUST_CHECK;
+/* ST_OK, ST_UNAUTHORIZED (charged to the address), ST_DB, ST_BUSY. May wait for the database. */
+enum status auth_verify(struct auth *auth, const struct credential *credential,
+                        struct identity *ret_identity, struct err *err) MUST_CHECK;
+/* A failure found elsewhere: no token at all, or of the wrong shape. Seconds to wait, or 0. */
+unsigned auth_fail(struct auth *auth, struct limiter_key address);
+/* After a logout on this server: forgotten at once. */
+void auth_forget(struct auth *auth, const unsigned char hash[TOKEN_HASH_BYTES]);
+
+#endif

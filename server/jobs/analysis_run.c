@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/jobs/analysis_run.h"
+
+#include "server/analyze/analyze.h"
+#include "server/store/store_hosts.h"
+#include "server/store/store_rollups.h"
+#include "server/store/store_snapshots.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEASE_WAIT_US (30 * US_PER_SECOND)
+
+/* From newest to oldest: how far back, and how often. */
+static const struct {
+    int64_t span_us;
+    int64_t step_us;
+} grid_parts[] = {
+    {3 * US_PER_HOUR, 10 * US_PER_MINUTE},
+    {24 * US_PER_HOUR, US_PER_HOUR},
+    {ANALYSIS_SPAN_US, 6 * US_PER_HOUR},
+};
+
+size_t analysis_grid(int64_t as_of_us, int64_t ret_grid[ANALYSIS_GRID_MAX])
+{
+    size_t count = 0;
+    int64_t back = 0;
+
+    for (size_t i = 0; i < sizeof grid_parts / sizeof grid_parts[0]; i++)
+        for (; back < grid_parts[i].span_us && count < ANALYSIS_GRID_MAX;
+             back += grid_parts[i].step_us)
+            ret_grid[count++] = as_of_us - back;
+    for (size_t i = 0; i < count / 2; i++) {
+        int64_t other = ret_grid[i];
+        ret_grid[i] = ret_grid[count - 1 - i];
+        ret_grid[count - 1 - i] = other;
+    }
+    return count;
+}
+
+/* ---- one host's history, copied out of the walk
+ * ---------------------------------------------------------- */
+
+struct history {
+    struct arena arena;
+    struct analyze_point *points;
+    size_t count;
+    size_t capacity;
+};
+
+static void *copy(struct arena *arena, const void *from, size_t count, size_t size, bool *failed)
+{
+    if (from == NULL)
+        return NULL;
+    void *to = arena_alloc(arena, count, size);
+    if (to == NULL)
+        *failed = true;
+    else if (count > 0)
+        memcpy(to, from, count * size);
+    return to;
+}
+
+static const char *copy_text(struct arena *arena, const char *text, bool *failed)
+{
+    const char *to = text == NULL ? NULL : arena_strdup(arena, text);
+    *failed = *failed || (text != NULL && to == NULL);
+    return to;
+}
+
+static struct snapshot_table *copy_tables(struct arena *arena, const struct snapshot *snapshot,
+                                          bool *failed)
+{
+    struct snapshot_table *tables =
+        copy(arena, snapshot->table, POOL_COUNT, sizeof *tables, failed);
+
+    for (size_t p = 0; tables != NULL && p < POOL_COUNT; p++) {
+        struct snapshot_table *table = &tables[p];
+        table->tag = copy(arena, table->tag, table->count, sizeof *table->tag, failed);
+        table->allocs = copy(arena, table->allocs, table->count, sizeof *table->allocs, failed);
+        table->frees = copy(arena, table->frees, table->count, sizeof *table->frees, failed);
+        table->bytes = copy(arena, table->bytes, table->count, sizeof *table->bytes, failed);
+    }
+    return tables;
+}
+
+static void copy_lists(struct arena *arena, const struct snapshot *from, struct analyze_point *to,
+                       bool *failed)
+{
+    struct snapshot_object *objects =
+        copy(arena, from->objects, from->object_count, sizeof *objects, failed);
+    struct snapshot_process *processes =
+        copy(arena, from->processes, from->process_count, sizeof *processes, failed);
+    struct snapshot_event *events =
+        copy(arena, from->events, from->event_count, sizeof *events, failed);
+
+    for (size_t i = 0; objects != NULL && i < from->object_count; i++)
+        objects[i].type = copy_text(arena, objects[i].type, failed);
+    for (size_t i = 0; processes != NULL && i < from->process_count; i++)
+        processes[i].image = copy_text(arena, processes[i].image, failed);
+    for (size_t i = 0; events != NULL && i < from->event_count; i++)
+        events[i].provider = copy_text(arena, events[i].provider, failed);
+    to->objects = objects;
+    to->object_count = from->object_count;
+    to->processes = processes;
+    to->process_count = from->process_count;
+    to->events = events;
+    to->event_count = from->event_count;
+    to->sessions = copy(arena, from->sessions, from->session_count, sizeof *from->sessions, failed);
+    to->session_count = from->session_count;
+}
+
+static enum status keep_point(const struct snapshot *snapshot, void *arg)
+{
+    struct history *history = arg;
+    bool failed = false;
+
+    if (history->count == history->capacity)
+        return ST_OK; /* one a grid time: cannot be more */
+    /* Documents of one moment may differ in their boot: the analysis wants strictly rising times.
+     */
+    if (history->count > 0 &&
+        snapshot->taken_at_us <= history->points[history->count - 1].taken_at_us)
+        return ST_OK;
+    struct analyze_point *point = &history->points[history->count];
+    point->taken_at_us = snapshot->taken_at_us;
+    point->boot_at_us = snapshot->boot_at_us;
+    point->totals = copy(&history->arena, &snapshot->totals, 1, sizeof snapshot->totals, &failed);
+    point->table = copy_tables(&history->arena, snapshot, &failed);
+    copy_lists(&history->arena, snapshot, point, &failed);
+    if (failed)
+        return ST_NOMEM;
+    history->count++;
+    return ST_OK;
+}
+
+static enum status read_facts(struct db *db, int64_t key, int64_t as_of_us, struct arena *arena,
+                              struct store_facts *facts, struct analyze_fact **ret_facts,
+                              struct err *err)
+{
+    enum status status = store_host_facts(db, key, as_of_us, facts, err);
+
+    if (status != ST_OK)
+        return status;
+    struct analyze_fact *to = arena_alloc(arena, facts->count, sizeof *to);
+    if (to == NULL)
+        return err_set(err, ST_NOMEM, "could not analyze: out of memory");
+    for (size_t i = 0; i < facts->count; i++)
+        to[i] = (struct analyze_fact){facts->items[i].name, facts->items[i].value,
+                                      facts->items[i].valid_from_us, facts->items[i].valid_to_us};
+    *ret_facts = to;
+    return ST_OK;
+}
+
+static enum status add_host(struct db *db, struct analysis *analysis,
+                            const struct store_host_ref *ref, int64_t as_of_us, struct err *err)
+{
+    AUTO_STORE_FACTS struct store_facts facts = {0};
+    struct history history = {.capacity = ANALYSIS_GRID_MAX};
+    struct analyze_fact *list = NULL;
+    int64_t grid[ANALYSIS_GRID_MAX];
+    size_t grid_count = analysis_grid(as_of_us, grid);
+    enum status status = ST_OK;
+
+    history.points = arena_alloc(&history.arena, history.capacity, sizeof *history.points);
+    if (history.points == NULL)
+        status = err_set(err, ST_NOMEM, "could not analyze: out of memory");
+    if (status == ST_OK)
+        status = read_facts(db, ref->key, as_of_us, &history.arena, &facts, &list, err);
+    if (status == ST_OK)
+        status = store_snapshots_sample(db, ref->key, as_of_us - ANALYSIS_SPAN_US, as_of_us, grid,
+                                        grid_count, keep_point, &history, err);
+    if (status == ST_OK && history.count > 0) {
+        struct analyze_host host = {.id = ref->id,
+                                    .name = ref->name,
+                                    .facts = list,
+                                    .fact_count = facts.count,
+                                    .points = history.points,
+                                    .point_count = history.count};
+        status = analysis_add_host(analysis, &host, err);
+    }
+    arena_done(&history.arena);
+    return status;
+}
+
+enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
+                               const atomic_bool *stop, struct finding_list *ret_list,
+                               struct err *err)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    AUTO_STORE_HOST_REFS struct store_host_refs refs = {0};
+    AUTO_ANALYSIS struct analysis *analysis = NULL;
+    struct analyze_options options = {as_of_us, dict};
+    enum status status = db_lease(pool, LEASE_WAIT_US, &db, err);
+
+    if (status == ST_OK)
+        status = store_hosts_keys(db, as_of_us, &refs, err);
+    if (status == ST_OK)
+        status = analysis_new(&options, &analysis, err);
+    for (size_t i = 0; status == ST_OK && i < refs.count; i++) {
+        if (stop != NULL && atomic_load(stop))
+            return err_set(err, ST_TIMEOUT, "the analysis was given up: the server stops");
+        status = add_host(db, analysis, &refs.items[i], as_of_us, err);
+    }
+    return status == ST_OK ? analysis_finish(analysis, ret_list, err) : status;
+}
+
+enum status analysis_run(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
+                         struct finding_list *ret_list, struct err *err)
+{
+    return analysis_run_until(pool, dict, as_of_us, NULL, ret_list, err);
+}
+
+enum status analysis_newest(struct db *db, int64_t *ret_as_of_us, struct err *err)
+{
+    int64_t newest = TIME_UNKNOWN;
+    enum status status = store_newest_taken_at(db, &newest, err);
+
+    if (status == ST_OK)
+        *ret_as_of_us = newest == TIME_UNKNOWN ? clock_wall_us() : newest;
+    return status;
+}

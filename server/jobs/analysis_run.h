@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One analysis over what is stored, up to a moment of event time: the running server and the verb
+ * `analyze --as-of` call the same function, so a back-test gives what the live server gave.
+ */
+#ifndef SERVER_JOBS_ANALYSIS_RUN_H
+#define SERVER_JOBS_ANALYSIS_RUN_H
+
+#include "server/analyze/finding.h"
+#include "server/store/db.h"
+#include "server/tagdict/tagdict.h"
+
+#include <stdatomic.h>
+
+/* ret_list owned by caller (finding_list_done). */
+enum status analysis_run(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
+                         struct finding_list *ret_list, struct err *err) MUST_CHECK;
+/* The same, given up between two hosts with ST_TIMEOUT once *stop is true. */
+enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
+                               const atomic_bool *stop, struct finding_list *ret_list,
+                               struct err *err) MUST_CHECK;
+
+/* "Now" of a live pass: the newest taken_at stored. The wall clock's when nothing is. */
+enum status analysis_newest(struct db *db, int64_t *ret_as_of_us, struct err *err) MUST_CHECK;
+
+/* The moments a host's history is sampled at, rising, the last is as_of: the newest 3 hours every
+ * 10 minutes, to 24 hours hourly, to 14 days every 6 hours. */
+#define ANALYSIS_SPAN_US  (14 * US_PER_DAY)
+#define ANALYSIS_GRID_MAX 96
+size_t analysis_grid(int64_t as_of_us, int64_t ret_grid[ANALYSIS_GRID_MAX]);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/jobs/jobs.h"
+
+#include "common/log.h"
+#include "server/app.h"
+#include "server/jobs/analysis_run.h"
+#include "server/jobs/rollup.h"
+#include "server/store/partition.h"
+#include "server/store/store_findings.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* With analyze_interval 0 the upkeep still runs, this often. */
+#define UPKEEP_INTERVAL_US (5 * US_PER_MINUTE)
+/* After a failure or without the lock: soon again, another server may have gone. */
+#define RETRY_INTERVAL_US (30 * US_PER_SECOND)
+#define LEASE_WAIT_US     (10 * US_PER_SECOND)
+
+struct jobs {
+    struct app *app;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    atomic_bool stop;
+    bool hurry;    /* a pass is wanted now; under lock */
+    struct db *db; /* the thread's: holds the advisory lock; NULL: not held */
+};
+
+/* ---- the lock
+ * --------------------------------------------------------------------------------------------- */
+
+static void drop_lock(struct jobs *jobs)
+{
+    db_release(jobs->db);
+    jobs->db = NULL;
+}
+
+/* Session locks end with their connection: after any failure we ask anew on another one. */
+static enum status take_lock(struct jobs *jobs, bool *ret_locked, struct err *err)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+
+    *ret_locked = jobs->db != NULL;
+    if (*ret_locked)
+        return ST_OK;
+    enum status status = db_lease(jobs->app->db, LEASE_WAIT_US, &db, err);
+    if (status == ST_OK)
+        status = store_analyzer_lock(db, ret_locked, err);
+    if (status == ST_OK && *ret_locked)
+        jobs->db = TAKE(db);
+    return status;
+}
+
+static void give_lock(struct jobs *jobs)
+{
+    if (jobs->db != NULL && store_analyzer_unlock(jobs->db, NULL) != ST_OK)
+        log_debug("the analyzer's lock goes with its connection");
+    drop_lock(jobs);
+}
+
+/* ---- the parts of a pass
+ * ------------------------------------------------------------------------------------ */
+
+static enum status analyze(struct jobs *jobs, struct err *err)
+{
+    struct app *app = jobs->app;
+    AUTO_FINDINGS struct finding_list list = {0};
+    int64_t as_of = TIME_UNKNOWN, start = clock_mono_us();
+
+    if (app->config->analyze_interval_us == 0)
+        return ST_OK;
+    enum status status = analysis_newest(jobs->db, &as_of, err);
+    if (status == ST_OK)
+        status = analysis_run_until(app->db, app->tagdict, as_of, &jobs->stop, &list, err);
+    if (status == ST_OK)
+        status = store_findings_apply(jobs->db, &list, as_of, err);
+    if (status != ST_OK)
+        return status;
+    atomic_store(&app->analysis_duration_us, clock_mono_us() - start);
+    atomic_store(&app->analyzed_at_us, clock_wall_us());
+    atomic_store(&app->analyzed_as_of_us, as_of);
+    atomic_fetch_add(&app->analysis_passes, 1);
+    return ST_OK;
+}
+
+static enum status roll_up(struct jobs *jobs, struct err *err)
+{
+    int64_t oldest = clock_wall_us() - jobs->app->config->rollup_retention_us;
+    return rollup_pass(jobs->db, oldest, &jobs->stop, err);
+}
+
+static enum status keep_partitions(struct jobs *jobs, struct err *err)
+{
+    const struct config *config = jobs->app->config;
+    int64_t now = clock_wall_us();
+    const int64_t soon[] = {now, now + US_PER_DAY}; /* no first snapshot of a day has to wait */
+    size_t dropped = 0;
+    enum status status = partition_ensure(jobs->db, PARTITION_SNAPSHOT, soon, 2, err);
+
+    if (status == ST_OK)
+        status = partition_ensure(jobs->db, PARTITION_TAG_HOUR, soon, 2, err);
+    if (status == ST_OK && config->retention_us > 0)
+        status =
+            partition_drop(jobs->db, PARTITION_SNAPSHOT, now - config->retention_us, &dropped, err);
+    if (status == ST_OK && config->rollup_retention_us > 0)
+        status = partition_drop(jobs->db, PARTITION_TAG_HOUR, now - config->rollup_retention_us,
+                                &dropped, err);
+    return status;
+}
+
+static const struct {
+    const char *failure;
+    enum status (*run)(struct jobs *jobs, struct err *err);
+} parts[] = {
+    {"the analysis pass failed", analyze},
+    {"the rollup failed", roll_up},
+    {"the upkeep of partitions failed", keep_partitions},
+};
+
+/* One part's failure does not stop the others, unless the connection is gone. */
+static bool pass(struct jobs *jobs)
+{
+    bool locked = false, ok = true;
+    struct err err = {0};
+    enum status status = take_lock(jobs, &locked, &err);
+
+    if (status != ST_OK)
+        log_err("the background jobs have no database", &err);
+    if (status != ST_OK || !locked)
+        return false;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && !atomic_load(&jobs->stop); i++) {
+        err = (struct err){0};
+        status = parts[i].run(jobs, &err);
+        if (status == ST_OK || atomic_load(&jobs->stop))
+            continue;
+        log_err(parts[i].failure, &err);
+        ok = false;
+        if (status == ST_DB) {
+            drop_lock(jobs);
+            return false;
+        }
+    }
+    return ok;
+}
+
+/* ---- the thread
+ * ---------------------------------------------------------------------------------------------- */
+
+static void wait_us(struct jobs *jobs, int64_t us)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += us / US_PER_SECOND;
+    until.tv_nsec += us % US_PER_SECOND * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&jobs->lock);
+    while (!atomic_load(&jobs->stop) && !jobs->hurry &&
+           pthread_cond_timedwait(&jobs->wake, &jobs->lock, &until) == 0)
+        continue;
+    jobs->hurry = false;
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+static void *jobs_main(void *arg)
+{
+    struct jobs *jobs = arg;
+    int64_t interval = jobs->app->config->analyze_interval_us;
+
+    interval = interval > 0 ? interval : UPKEEP_INTERVAL_US;
+    while (!atomic_load(&jobs->stop)) {
+        int64_t start = clock_mono_us();
+        bool ok = pass(jobs);
+        int64_t spent = clock_mono_us() - start;
+        int64_t turn = ok || interval < RETRY_INTERVAL_US ? interval : RETRY_INTERVAL_US;
+        /* A pass longer than its interval leaves the database some air. */
+        wait_us(jobs, turn > spent + US_PER_SECOND ? turn - spent : US_PER_SECOND);
+    }
+    give_lock(jobs);
+    return NULL;
+}
+
+enum status jobs_start(struct app *app, struct jobs **ret_jobs, struct err *err)
+{
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+    pthread_condattr_t attributes;
+
+    if (jobs == NULL)
+        return err_set(err, ST_NOMEM, "could not start the background jobs: out of memory");
+    jobs->app = app;
+    atomic_init(&jobs->stop, false);
+    pthread_mutex_init(&jobs->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&jobs->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (pthread_create(&jobs->thread, NULL, jobs_main, jobs) != 0) {
+        pthread_cond_destroy(&jobs->wake);
+        pthread_mutex_destroy(&jobs->lock);
+        free(jobs);
+        return err_set(err, ST_NOMEM, "could not start the background jobs: no thread");
+    }
+    *ret_jobs = jobs;
+    return ST_OK;
+}
+
+void jobs_hurry(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    jobs->hurry = true;
+    pthread_cond_broadcast(&jobs->wake);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+void jobs_stop(struct jobs *jobs)
+{
+    if (jobs == NULL)
+        return;
+    pthread_mutex_lock(&jobs->lock);
+    atomic_store(&jobs->stop, true);
+    pthread_cond_broadcast(&jobs->wake);
+    pthread_mutex_unlock(&jobs->lock);
+    pthread_join(jobs->thread, NULL);
+    pthread_cond_destroy(&jobs->wake);
+    pthread_mutex_destroy(&jobs->lock);
+    free(jobs);
+}

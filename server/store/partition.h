@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Time partitions: days of `snapshot`, months of `tag_hour`. Made on demand, dropped by retention.
+ * Idempotent and safe from several servers at once (advisory lock inside the SQL function).
+ */
+#ifndef SERVER_STORE_PARTITION_H
+#define SERVER_STORE_PARTITION_H
+
+#include "server/store/db.h"
+
+enum partition_table { PARTITION_SNAPSHOT, PARTITION_TAG_HOUR, PARTITION_TABLE_COUNT };
+
+/* Makes what is missing for these moments (us). Not inside a transaction that reads the table. */
+enum status partition_ensure(struct db *db, enum partition_table table, const int64_t *moments_us,
+                             size_t count, struct err *err) MUST_CHECK;
+/* Drops partitions that hold nothing newer than older_than_us. */
+enum status partition_drop(struct db *db, enum partition_table table, int64_t older_than_us,
+                           size_t *ret_dropped, struct err *err) MUST_CHECK;
+
+#endif

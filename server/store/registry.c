@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/registry.h"
+
+#include "server/store/store_drivers.h"
+#include "server/store/store_findings.h"
+#include "server/store/store_rollups.h"
+#include "server/store/store_tags.h"
+#include "server/store/store_tokens.h"
+
+const struct stmt_table *const store_registry[] = {
+    &migrate_statements,
+    &partition_statements,
+    &store_drivers_statements,
+    &store_findings_apply_statements,
+    &store_findings_statements,
+    &store_hosts_statements,
+    &store_ingest_statements,
+    &store_load_statements,
+    &store_rollups_statements,
+    &store_snapshots_statements,
+    &store_tags_statements,
+    &store_tokens_statements,
+    NULL,
+};

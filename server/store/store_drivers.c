@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/store_drivers.h"
+
+#include <string.h>
+
+/* Whether finding f is one of the driver NAME whose tags are TAGS. */
+#define FINDING_OF(name, tags)                                                                     \
+    "f.status IN ('open', 'acknowledged') AND (f.doc ->> 'owner_driver' = " name                   \
+    " OR f.tag = ANY (" tags ")"                                                                   \
+    " OR f.doc -> 'causes' @> jsonb_build_array(jsonb_build_object('attribute', 'driver/' "        \
+    "|| " name ")))"
+
+/* One row per driver; WHERE chooses among the rows of host_driver. Three statements rather than one
+ * with optional parameters, so that each has its index. */
+#define DRIVERS(where)                                                                             \
+    "WITH loaded AS (SELECT name, max(company) AS company,"                                        \
+    "   count(DISTINCT version) FILTER (WHERE valid_to IS NULL) AS versions,"                      \
+    "   count(*) FILTER (WHERE valid_to IS NULL) AS hosts FROM host_driver WHERE " where           \
+    "   GROUP BY name),"                                                                           \
+    " tagged AS (SELECT name, array_agg(DISTINCT tag ORDER BY tag) AS tags"                        \
+    "   FROM (SELECT DISTINCT name, tags FROM host_driver WHERE " where " AND tags <> '{}') d,"    \
+    "   unnest(d.tags) AS tag GROUP BY name)"                                                      \
+    " SELECT l.name, l.company, l.versions, l.hosts, coalesce(t.tags, '{}'),"                      \
+    " (SELECT count(*) FROM finding f WHERE " FINDING_OF(                                          \
+        "l.name", "coalesce(t.tags, '{}')") ")"                                                    \
+                                            " FROM loaded l LEFT JOIN tagged t USING (name) "      \
+                                            "ORDER BY l.name COLLATE \"C\""
+#define DRIVERS_TYPES "ttiiTi"
+
+static const struct
+    stmt
+        statements
+            [] =
+                {
+                    STMT("drivers_list", DRIVERS("valid_to IS NULL"), "", DRIVERS_TYPES),
+                    STMT("drivers_one", DRIVERS("name = $1"), "t", DRIVERS_TYPES),
+                    STMT("drivers_of_tag", DRIVERS("tags @> ARRAY[$1]"), "t", DRIVERS_TYPES),
+                    STMT(
+                        "driver_versions",
+                        "WITH touched AS (SELECT DISTINCT h.host_id, h.rate_bytes_per_hour"
+                        "   FROM finding f JOIN finding_host h USING (finding_id) "
+                        "WHERE " FINDING_OF("$1",
+                                            "ARRAY(SELECT unnest(tags) FROM host_driver WHERE name "
+                                            "= $1)") "),"
+                                                     " rates AS (SELECT host_id, "
+                                                     "max(rate_bytes_per_hour) AS rate FROM touched"
+                                                     "   GROUP BY host_id)"
+                                                     " SELECT d.version, count(DISTINCT d.host_id) "
+                                                     "FILTER (WHERE d.valid_to IS NULL),"
+                                                     " min(d.valid_from), max(coalesce(d.valid_to, "
+                                                     "host.last_seen_at)),"
+                                                     " count(DISTINCT r.host_id),"
+                                                     " percentile_cont(0.5) WITHIN GROUP (ORDER BY "
+                                                     "r.rate)"
+                                                     " FROM host_driver d JOIN host USING (host_id)"
+                                                     " LEFT JOIN rates r ON r.host_id = d.host_id "
+                                                     "AND d.valid_to IS NULL"
+                                                     " WHERE d.name = $1 GROUP BY d.version ORDER "
+                                                     "BY 2 DESC, 1",
+                        "t", "tizzif"),
+                    STMT("driver_days",
+                         "SELECT day, d.version, count(DISTINCT d.host_id)"
+                         " FROM generate_series(date_trunc('day', $2::timestamptz, 'UTC'), "
+                         "$3::timestamptz,"
+                         "   interval '1 day') AS day"
+                         " JOIN host_driver d ON d.name = $1 AND d.valid_from < day + interval '1 "
+                         "day'"
+                         "   AND (d.valid_to IS NULL OR d.valid_to > day)"
+                         " JOIN host ON host.host_id = d.host_id AND host.last_seen_at >= day"
+                         " GROUP BY day, d.version ORDER BY d.version, day",
+                         "tzz", "zti"),
+};
+
+enum { DRIVERS_LIST, DRIVERS_ONE, DRIVERS_OF_TAG, DRIVER_VERSIONS, DRIVER_DAYS };
+
+const struct stmt_table store_drivers_statements = {statements,
+                                                    sizeof statements / sizeof statements[0]};
+
+static const char *keep(struct arena *arena, const char *text, bool *failed)
+{
+    if (text == NULL)
+        return NULL;
+    const char *copy = arena_strdup(arena, text);
+    *failed = *failed || copy == NULL;
+    return copy;
+}
+
+static void read_item(const struct db_result *result, size_t row, struct arena *arena,
+                      struct driver_item *item, bool *failed)
+{
+    item->name = keep(arena, db_text(result, row, 0), failed);
+    item->company = keep(arena, db_text(result, row, 1), failed);
+    item->versions = db_i64(result, row, 2);
+    item->hosts = db_i64(result, row, 3);
+    item->findings = db_i64(result, row, 5);
+    item->tag_count = db_array_count(result, row, 4);
+    item->tags = arena_alloc(arena, item->tag_count, sizeof *item->tags);
+    for (size_t i = 0; item->tags != NULL && i < item->tag_count; i++) {
+        size_t length = 0;
+        const char *text = db_array_text(result, row, 4, i, &length);
+        item->tags[i] = arena_strndup(arena, text == NULL ? "" : text, length);
+        *failed = *failed || item->tags[i] == NULL;
+    }
+    *failed = *failed || item->tags == NULL;
+}
+
+enum status store_drivers_list(struct db *db, const char *name, const char *tag,
+                               struct driver_items *ret_items, struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct driver_items items = {0};
+    struct db_params params = {0};
+
+    size_t which = name != NULL ? DRIVERS_ONE : tag != NULL ? DRIVERS_OF_TAG : DRIVERS_LIST;
+
+    if (which != DRIVERS_LIST)
+        db_p_text(&params, name != NULL ? name : tag);
+    enum status status = db_exec(db, &statements[which], &params, &result, err);
+    if (status != ST_OK)
+        return status;
+    items.items = arena_alloc(&items.arena, db_rows(result), sizeof *items.items);
+    bool failed = items.items == NULL;
+    for (size_t row = 0; !failed && row < db_rows(result); row++)
+        read_item(result, row, &items.arena, &items.items[items.count++], &failed);
+    if (failed) {
+        driver_items_done(&items);
+        return err_set(err, ST_NOMEM, "could not list drivers: out of memory");
+    }
+    *ret_items = items;
+    return ST_OK;
+}
+
+static enum status read_versions(struct db *db, const char *name, struct driver_history *history,
+                                 struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+    bool failed = false;
+
+    db_p_text(&params, name);
+    enum status status = db_exec(db, &statements[DRIVER_VERSIONS], &params, &result, err);
+    if (status != ST_OK)
+        return status;
+    size_t count = db_rows(result);
+    history->versions = arena_alloc(&history->arena, count, sizeof *history->versions);
+    for (size_t row = 0; history->versions != NULL && row < count; row++) {
+        history->versions[row] = (struct driver_version){
+            .version = keep(&history->arena, db_text(result, row, 0), &failed),
+            .hosts = db_i64(result, row, 1),
+            .first_seen_us = db_time(result, row, 2),
+            .last_seen_us = db_time(result, row, 3),
+            .hosts_in_findings = db_i64(result, row, 4),
+            .leak_bytes_per_hour = db_f64(result, row, 5),
+        };
+    }
+    history->version_count = count;
+    if (history->versions == NULL || failed)
+        return err_set(err, ST_NOMEM, "could not read a driver: out of memory");
+    if (count == 0)
+        return err_set(err, ST_NOT_FOUND, "driver \"%s\" is not known", name);
+    return ST_OK;
+}
+
+static enum status read_days(struct db *db, const char *name, int64_t from_us, int64_t to_us,
+                             struct driver_history *history, struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+    bool failed = false;
+
+    db_p_text(&params, name);
+    db_p_time(&params, from_us);
+    db_p_time(&params, to_us);
+    enum status status = db_exec(db, &statements[DRIVER_DAYS], &params, &result, err);
+    if (status != ST_OK)
+        return status;
+    size_t count = db_rows(result);
+    history->days = arena_alloc(&history->arena, count, sizeof *history->days);
+    for (size_t row = 0; history->days != NULL && row < count; row++) {
+        history->days[row].day_us = db_time(result, row, 0);
+        history->days[row].version = keep(&history->arena, db_text(result, row, 1), &failed);
+        history->days[row].hosts = db_i64(result, row, 2);
+    }
+    history->day_count = count;
+    if (history->days == NULL || failed)
+        return err_set(err, ST_NOMEM, "could not read a driver: out of memory");
+    return ST_OK;
+}
+
+enum status store_driver_history(struct db *db, const char *name, int64_t from_us, int64_t to_us,
+                                 struct driver_history *ret_history, struct err *err)
+{
+    struct driver_history history = {0};
+    enum status status = read_versions(db, name, &history, err);
+
+    if (status == ST_OK)
+        status = read_days(db, name, from_us, to_us, &history, err);
+    if (status != ST_OK) {
+        driver_history_done(&history);
+        return status;
+    }
+    *ret_history = history;
+    return ST_OK;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The write side of snapshots, for the committer: one transaction of set-based statements. The
+ * host rows are locked first (in the order of their keys), so that what was looked up still holds
+ * when it is written, also with several servers on one database.
+ */
+#ifndef SERVER_STORE_STORE_INGEST_H
+#define SERVER_STORE_STORE_INGEST_H
+
+#include "common/snapshot.h"
+#include "server/store/db.h"
+
+#define STORE_DIGEST_BYTES 16
+
+/* What the host row says about the newest snapshot and facts. key 0: no such host yet. */
+struct ingest_host {
+    const char *id; /* borrowed */
+    int64_t key;
+    const char *name;      /* to be written; NULL: keep */
+    int64_t first_seen_us; /* TIME_UNKNOWN: no snapshot yet; so are the other times */
+    int64_t last_seen_us;
+    int64_t boot_at_us;
+    int64_t sequence;
+    int64_t sequence_max;
+    int64_t keyframe_at_us;
+    int64_t chain;
+    int64_t attributes_at_us;
+    int64_t drivers_at_us;
+    bool has_attributes_digest;
+    bool has_drivers_digest;
+    unsigned char attributes_digest[STORE_DIGEST_BYTES];
+    unsigned char drivers_digest[STORE_DIGEST_BYTES];
+};
+
+/* Locks the rows of the hosts that exist and fills them in (by id). */
+enum status store_ingest_lock(struct db *db, struct ingest_host *const *hosts, size_t count,
+                              struct err *err) MUST_CHECK;
+/* Makes rows for new hosts (key 0), first seen at their first_seen_us; lock them afterwards. */
+enum status store_ingest_add_hosts(struct db *db, struct ingest_host *const *hosts, size_t count,
+                                   int64_t now_us, struct err *err) MUST_CHECK;
+enum status store_ingest_update_hosts(struct db *db, struct ingest_host *const *hosts, size_t count,
+                                      int64_t now_us, struct err *err) MUST_CHECK;
+
+struct ingest_row {
+    int64_t host_key;
+    int64_t taken_at_us;
+    int64_t boot_at_us;
+    int64_t sequence;
+    int64_t base;
+    int64_t keyframe_at_us;
+    int64_t chain; /* 0: the block is complete */
+    int64_t row_count;
+    struct snapshot_totals totals;
+    const char *detail; /* JSON; NULL: none */
+    const void *block;
+    size_t block_length;
+};
+/* ret_added < count: some were held already and were left out. */
+enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size_t count,
+                              int64_t now_us, size_t *ret_added, struct err *err) MUST_CHECK;
+
+/*
+ * Facts of one document. `late`: a newer document has brought facts before. In order, the document
+ * ends what it contradicts and begins what is new. Late, it can only add what was before the first
+ * known value of a name: the newest validity is never touched, and what is known at that time
+ * stays. newest_us: taken_at of the newest document with such facts (used when late).
+ */
+enum status store_ingest_attributes(struct db *db, int64_t host_key,
+                                    const struct snapshot *snapshot, bool late, int64_t newest_us,
+                                    struct err *err) MUST_CHECK;
+enum status store_ingest_drivers(struct db *db, int64_t host_key, const struct snapshot *snapshot,
+                                 bool late, int64_t newest_us, struct err *err) MUST_CHECK;
+/* To tell whether a document's facts are the known ones. */
+void store_attributes_digest(const struct snapshot *snapshot,
+                             unsigned char ret_digest[STORE_DIGEST_BYTES]);
+void store_drivers_digest(const struct snapshot *snapshot,
+                          unsigned char ret_digest[STORE_DIGEST_BYTES]);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/report/report.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+Suite *report_suite(void);
+
+static uint32_t tags[] = {0x61616161};
+static const struct report_tag tag_rows[] = {{0x61616161, "x|y.sys", "<script>alert(1)</script>"}};
+static struct finding_host hosts[] = {
+    {.id = "id-1",
+     .name = "FS01",
+     .bytes = 3u << 20,
+     .cohort_bytes = 1u << 20,
+     .cohort_hosts = 9,
+     .score = 12.5,
+     .rate_bytes_per_hour = 2048,
+     .since_us = 0,
+     .exhausts_p10_us = TIME_UNKNOWN,
+     .exhausts_p50_us = US_PER_DAY,
+     .exhausts_p90_us = TIME_UNKNOWN,
+     .process_handles = -1},
+    {.id = "id-2",
+     .name = "FS0",
+     .bytes = 1,
+     .score = NAN,
+     .rate_bytes_per_hour = NAN,
+     .since_us = TIME_UNKNOWN,
+     .exhausts_p10_us = TIME_UNKNOWN,
+     .exhausts_p50_us = TIME_UNKNOWN,
+     .exhausts_p90_us = TIME_UNKNOWN,
+     .process_handles = -1},
+};
+static const struct report_host facts[] = {
+    {"Windows", "26100.1", "file<server>", "Model", 1ll << 34, 86400, "1.2.3"},
+    {.ram_bytes = INT64_MIN, .uptime_seconds = INT64_MIN},
+};
+static struct finding_cause causes[] = {{"driver/x.sys", "1.2", 19, 18, 480, 2, 231.0, 0.001}};
+static const char *const evidence[] = {"fs01 grew; id-2 too; FS012 and XFS011 are others"};
+static const int64_t times[] = {0, US_PER_HOUR, 2 * US_PER_HOUR};
+static const uint64_t values[] = {0, 1u << 20, 2u << 20};
+static const struct report_series series[] = {{0, 3, times, values}};
+
+static struct finding_record record(void)
+{
+    return (struct finding_record){.finding = {.id = "f-1",
+                                               .kind = FINDING_LEAK,
+                                               .severity = SEVERITY_WARNING,
+                                               .confidence = 0.9,
+                                               .pool = POOL_PAGED,
+                                               .tag = tags[0],
+                                               .tags = tags,
+                                               .tag_count = 1,
+                                               .summary = "FS01 leaks *much*\n# not a heading",
+                                               .hosts = hosts,
+                                               .host_count = 2,
+                                               .causes = causes,
+                                               .cause_count = 1,
+                                               .evidence = evidence,
+                                               .evidence_count = 1,
+                                               .first_seen_us = 0,
+                                               .last_seen_us = 0},
+                                   .host_total = 2};
+}
+
+static void make(void (*write)(const struct report_input *, struct strbuf *), bool names,
+                 struct strbuf *out)
+{
+    struct finding_record finding = record();
+    struct report_input input = {.record = &finding,
+                                 .hosts = facts,
+                                 .tags = tag_rows,
+                                 .series = series,
+                                 .series_count = 1,
+                                 .show_names = names,
+                                 .made_at_us = US_PER_DAY};
+    write(&input, out);
+    ck_assert(!strbuf_failed(out));
+}
+
+#define HAS(out, part)     ck_assert_msg(strstr((out).data, part) != NULL, "%s", (out).data)
+#define HAS_NOT(out, part) ck_assert_msg(strstr((out).data, part) == NULL, "%s", (out).data)
+
+START_TEST(report_names_are_redacted_in_every_sentence)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+
+    make(_i == 0 ? report_markdown : report_html, false, &out);
+    HAS_NOT(out, "FS01 ");
+    HAS_NOT(out, "fs01");
+    HAS_NOT(out, "id-2");
+    HAS_NOT(out, "id-1");
+    HAS(out, "host-01 leaks");
+    HAS(out, "host-01 grew; host-02 too; FS012 and XFS011 are others");
+}
+END_TEST
+
+START_TEST(report_names_are_shown_when_asked_for)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+
+    make(_i == 0 ? report_markdown : report_html, true, &out);
+    HAS(out, "FS01 leaks");
+    HAS(out, "fs01 grew; id-2 too");
+    HAS_NOT(out, "host-01");
+}
+END_TEST
+
+START_TEST(report_markdown_escapes_what_means_something)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+
+    make(report_markdown, false, &out);
+    HAS(out, "# Kernel pool report: tag \"aaaa\"\n");
+    HAS(out, "leaks \\*much\\* \\# not a heading\n");
+    HAS(out, "| x\\|y.sys |");
+    HAS(out, "&lt;script\\>");
+    HAS_NOT(out, "<script");
+    HAS(out, "| host-01 | 3.00 MiB | 1.00 MiB | 9 | 12.5 | 2.00 KiB per hour |");
+    HAS(out, "| host-02 | 1 bytes | unknown | 0 | unknown | unknown | unknown | not foreseen |");
+    HAS(out, "| driver/x.sys | 1.2 | 18 of 19 | 2 of 480 | 231.0 | 0.001 |");
+    HAS(out, "16.00 GiB, up 1.0 days");
+    HAS(out, "## How it was measured");
+}
+END_TEST
+
+START_TEST(report_html_is_whole_and_escaped)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+
+    make(report_html, false, &out);
+    ck_assert(strncmp(out.data, "<!doctype html>", 15) == 0);
+    HAS(out, "</html>\n");
+    HAS(out, "&lt;script&gt;alert(1)&lt;/script&gt;");
+    HAS_NOT(out, "<script");
+    HAS(out, "file&lt;server&gt;");
+    HAS(out, "<polyline fill=\"none\" stroke=\"#1f5fbf\" stroke-width=\"1.5\" "
+             "points=\"70.0,230.0 395.0,120.0 720.0,10.0\"/>");
+    HAS_NOT(out, " src=");
+    HAS_NOT(out, "http://www.example");
+}
+END_TEST
+
+START_TEST(report_without_series_has_no_plot)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    struct finding_record finding = record();
+    struct report_input input = {.record = &finding, .hosts = facts, .tags = tag_rows};
+
+    finding.finding.cause_count = 0;
+    report_html(&input, &out);
+    HAS_NOT(out, "<svg");
+    HAS(out, "Nothing that was recorded separates them.");
+}
+END_TEST
+
+Suite *report_suite(void)
+{
+    Suite *suite = suite_create("report");
+    TCase *tc = tcase_create("report");
+
+    tcase_add_loop_test(tc, report_names_are_redacted_in_every_sentence, 0, 2);
+    tcase_add_loop_test(tc, report_names_are_shown_when_asked_for, 0, 2);
+    tcase_add_test(tc, report_markdown_escapes_what_means_something);
+    tcase_add_test(tc, report_html_is_whole_and_escaped);
+    tcase_add_test(tc, report_without_series_has_no_plot);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,49 @@
+// A search box that tells its value after a pause in typing.
+import { html, useEffect, useRef, useState } from "../lib/ui.js";
+
+/** @param {{ value: string, onSearch: (q: string) => void, label: string, wait?: number }} props */
+export function SearchBox({ value, onSearch, label, wait = 200 }) {
+  const [text, setText] = useState(value);
+  const timer = useRef(/** @type {any} */ (0));
+  const sent = useRef(value);
+  useEffect(() => {
+    if (value !== sent.current) {
+      sent.current = value;
+      setText(value);
+    }
+  }, [value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
+  const send = (/** @type {string} */ q) => {
+    clearTimeout(timer.current);
+    sent.current = q;
+    onSearch(q);
+  };
+  return html`<input
+    class="input search"
+    type="search"
+    data-search
+    autocomplete="off"
+    spellcheck="false"
+    maxlength="256"
+    placeholder=${label}
+    aria-label=${label}
+    value=${text}
+    onInput=${(/** @type {any} */ e) => {
+      const q = e.target.value;
+      setText(q);
+      clearTimeout(timer.current);
+      timer.current = setTimeout(() => send(q), wait);
+    }}
+    onKeyDown=${(/** @type {KeyboardEvent} */ e) => {
+      if (e.key === "Enter") send(text);
+      if (e.key === "Escape") {
+        if (text) {
+          e.preventDefault();
+          setText("");
+          send("");
+        } else /** @type {HTMLElement} */ (e.target).blur();
+      }
+    }}
+  />`;
+}

@@ -1,0 +1,355 @@
+// Shapes of the REST answers and of the vendors' modules, for `npm run check`. Nothing here ships.
+
+declare module "*/vendor/htm-preact.js" {
+  export type VNode = any;
+  export function html(strings: TemplateStringsArray, ...values: any[]): VNode;
+  export function render(tree: VNode, parent: Element): void;
+  export function h(type: any, props: any, ...children: any[]): VNode;
+  export class Component<P = any, S = any> {
+    constructor(props?: P);
+    props: P;
+    state: S;
+    setState(next: Partial<S>): void;
+    forceUpdate(): void;
+    render(props: P, state: S): VNode;
+  }
+  export function createContext<T>(value: T): { Provider: any; Consumer: any; __type?: T };
+  export function useState<T>(initial: T | (() => T)): [T, (next: T | ((old: T) => T)) => void];
+  export function useReducer<S, A>(fn: (s: S, a: A) => S, initial: S): [S, (a: A) => void];
+  export function useEffect(fn: () => void | (() => void), deps?: any[]): void;
+  export function useLayoutEffect(fn: () => void | (() => void), deps?: any[]): void;
+  export function useRef<T>(initial: T): { current: T };
+  export function useMemo<T>(fn: () => T, deps: any[]): T;
+  export function useCallback<T extends (...args: any[]) => any>(fn: T, deps: any[]): T;
+  export function useContext<T>(context: { __type?: T }): T;
+  export function useErrorBoundary(fn?: (error: any) => void): [any, () => void];
+}
+
+type Bytes = number | null;
+type Time = string | null; // RFC 3339, UTC
+type Pool = "nonpaged" | "paged";
+type Severity = "critical" | "warning" | "info";
+
+interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string | null;
+  field: string | null;
+  hint: string | null;
+  request_id: string | null;
+}
+
+interface List<T> {
+  items: T[];
+  next_cursor: string | null;
+  total: number;
+}
+
+interface Session {
+  role: string;
+  name: string;
+  expires_at: Time;
+}
+
+interface Exhaustion {
+  p10: Time;
+  p50: Time;
+  p90: Time;
+}
+
+interface FindingHost {
+  id: string;
+  name: string | null;
+  bytes: Bytes;
+  rate_bytes_per_hour: number | null;
+  since: Time;
+  exhausts_at: Exhaustion | null;
+  cohort_bytes: Bytes;
+  cohort_hosts: number | null;
+  score: number | null;
+  limit: string | null;
+  process: string | null;
+  process_handles: number | null;
+}
+
+interface Cause {
+  attribute: string;
+  value: string;
+  affected: number;
+  affected_with: number;
+  unaffected: number;
+  unaffected_with: number;
+  risk_ratio: number | null;
+  q_value: number | null;
+}
+
+interface Finding {
+  id: string;
+  kind: "leak" | "level" | "plateau" | "exhaustion" | "handle_leak" | "shift";
+  status: "open" | "acknowledged" | "muted" | "resolved";
+  severity: Severity;
+  confidence: number | null;
+  pool: Pool;
+  tag: string;
+  tags: string[];
+  summary: string;
+  hosts: FindingHost[];
+  host_count: number;
+  explained_by: Cause[];
+  owner: { driver: string | null; description: string | null; source: string | null } | null;
+  first_seen: Time;
+  last_seen: Time;
+  opened_at?: Time;
+  resolved_at?: Time;
+  note: string | null;
+  muted_until: Time;
+  acknowledged_by: string | null;
+  cause_note: string | null;
+  evidence: string[];
+  history?: { at: Time; actor: string | null; change: string; note: string | null }[];
+  tags_detail?: { tag: string; driver: string | null; description: string | null }[];
+}
+
+interface Overview {
+  as_of: Time;
+  analyzed_at: Time;
+  server_time: Time;
+  hosts: { total: number; reporting: number; silent: number; in_findings: number };
+  snapshots: { last_hour: number; last_day: number };
+  pools: { nonpaged_bytes: Bytes; paged_bytes: Bytes };
+  findings: {
+    open: number;
+    critical: number;
+    warning: number;
+    info: number;
+    new_since_yesterday: number;
+  };
+  top_findings: Finding[];
+  top_tags: {
+    tag: string;
+    pool: Pool;
+    bytes: Bytes;
+    hosts: number;
+    driver: string | null;
+    description: string | null;
+  }[];
+  simulated: boolean;
+}
+
+interface HostItem {
+  id: string;
+  name: string | null;
+  os_name: string | null;
+  os_build: string | null;
+  role: string | null;
+  model: string | null;
+  ram_bytes: Bytes;
+  boot_at: Time;
+  uptime_seconds: number | null;
+  last_seen: Time;
+  nonpaged_bytes: Bytes;
+  paged_bytes: Bytes;
+  nonpaged_limit_bytes: Bytes;
+  findings: number;
+  worst_severity: Severity | null;
+  simulated: boolean;
+}
+
+interface HostDetail extends HostItem {
+  attributes: Record<string, string>;
+  totals: Record<string, number | null>;
+  drivers: {
+    name: string;
+    version: string | null;
+    company: string | null;
+    tags: string[];
+    since: Time;
+  }[];
+  changes: {
+    at: Time;
+    kind: string;
+    name: string;
+    from: string | null;
+    to: string | null;
+  }[];
+  boots: { boot_at: Time; first_seen: Time; last_seen: Time; snapshots: number }[];
+  totals_series: { t: number[]; nonpaged_bytes: (number | null)[]; paged_bytes: (number | null)[] };
+  objects: { type: string; objects: number | null; handles: number | null }[];
+  processes: { pid: number; image: string; handles: number | null }[];
+  sessions: { id: number; paged_bytes: Bytes; failures: number | null }[];
+  events: { at: Time; provider: string; id: number }[];
+  finding_ids: string[];
+  first_snapshot_at: Time;
+  last_snapshot_at: Time;
+}
+
+interface HostTag {
+  tag: string;
+  pool: Pool;
+  allocs: number | null;
+  frees: number | null;
+  outstanding: number | null;
+  bytes: Bytes;
+  bytes_per_alloc: number | null;
+  delta_allocs: number | null;
+  delta_frees: number | null;
+  delta_bytes: number | null;
+  cohort_bytes: Bytes;
+  cohort_hosts: number | null;
+  score: number | null;
+  driver: string | null;
+  description: string | null;
+}
+
+interface HostTags {
+  host_id: string;
+  at: Time;
+  since: Time;
+  boot_at: Time;
+  rows_total: number;
+  rebooted?: boolean;
+  totals: Record<string, number | null>;
+  items: HostTag[];
+  cohort: { key: string; label: string; hosts: number } | null;
+}
+
+interface TagSeries {
+  t: number[];
+  bytes: (number | null)[];
+  outstanding: (number | null)[];
+  alloc_rate: (number | null)[];
+  boots: number[];
+}
+
+interface FleetSeries {
+  t: number[];
+  hosts: (number | null)[];
+  sum: (number | null)[];
+  p50: (number | null)[];
+  p90: (number | null)[];
+  p99: (number | null)[];
+  max: (number | null)[];
+}
+
+interface TagItem {
+  tag: string;
+  pool: Pool;
+  hosts: number;
+  bytes: Bytes;
+  median_bytes: Bytes;
+  p99_bytes: Bytes;
+  max_bytes: Bytes;
+  max_host_id: string | null;
+  max_host_name: string | null;
+  outstanding: number | null;
+  driver: string | null;
+  description: string | null;
+  source: string | null;
+  findings: number;
+}
+
+interface TagDetail {
+  tag: string;
+  hex: string;
+  driver: string | null;
+  description: string | null;
+  look_at: string | null;
+  source: string | null;
+  owners: { driver: string | null; description: string | null; source: string | null }[];
+  pools: TagItem[];
+  findings: string[];
+  drivers: { name: string; versions: number | string[]; hosts: number }[];
+}
+
+interface TagHost {
+  host_id: string;
+  name: string | null;
+  bytes: Bytes;
+  outstanding: number | null;
+  allocs: number | null;
+  frees: number | null;
+  cohort_key: string | null;
+  cohort_label: string | null;
+  cohort_bytes: Bytes;
+  score: number | null;
+  os_build: string | null;
+  role: string | null;
+  uptime_seconds: number | null;
+  finding_id: string | null;
+}
+
+interface DriverItem {
+  name: string;
+  company: string | null;
+  versions: number;
+  hosts: number;
+  tags: string[];
+  findings: number;
+}
+
+interface DriverDetail {
+  name: string;
+  company: string | null;
+  tags: string[];
+  versions: {
+    version: string;
+    hosts: number;
+    first_seen: Time;
+    last_seen: Time;
+    hosts_in_findings: number;
+    leak_bytes_per_hour: number | null;
+  }[];
+  adoption: { t: number[]; versions: Record<string, number[]> };
+}
+
+interface DiagnoseRow {
+  tag: string;
+  pool: Pool | null;
+  allocs: number | null;
+  frees: number | null;
+  outstanding: number | null;
+  bytes: Bytes;
+  description: string | null;
+}
+
+interface Diagnosis {
+  reports: {
+    tool: string | null;
+    rows: DiagnoseRow[];
+    totals: Record<string, any> | null;
+    vm: Record<string, any> | null;
+    sessions: Record<string, any>[] | null;
+  }[];
+  verdict: string;
+  verdict_why: string | null;
+  suspects: { tag: string; pool: Pool | null; driver: string | null; why: string }[];
+  hints: string[];
+  next_steps: string[];
+  comparison:
+    | {
+        tag: string;
+        pool: Pool;
+        bytes: Bytes;
+        fleet_hosts: number;
+        fleet_median_bytes: Bytes;
+        fleet_p99_bytes: Bytes;
+        fleet_max_bytes: Bytes;
+        finding_ids: string[];
+        sentence: string;
+      }[]
+    | null;
+}
+
+interface Resource<T> {
+  data: T | null;
+  error: (Error & Partial<Problem>) | null;
+  loading: boolean; // a request is under way
+  pending: boolean; // the data shown is of another address than the one asked for
+  at: number | null; // when the data came, ms
+  reload: () => void;
+}
+
+interface Window {
+  uPlot?: any;
+}
