@@ -145,6 +145,26 @@ describe("live", { skip }, () => {
     return undefined;
   });
 
+  test("finding_acknowledgeAndOpenAgain_isKept", async (t) => {
+    if (!own || !found.finding) return t.skip("only on a server of the test's own");
+    const page = await browser.page();
+    await page.goto(`${URL_}/findings/${enc(found.finding.id)}`);
+    await page.fill("#note", "a note <b>kept</b>");
+    await page.getByRole("button", { name: "Acknowledge" }).click();
+    await page.locator(".badge-status-acknowledged").waitFor();
+    assert.equal((await api("/findings/" + enc(found.finding.id))).status, "acknowledged");
+    assert.equal(await page.locator(".note").innerText(), "a note <b>kept</b>");
+    await page.getByRole("button", { name: "Open again" }).click();
+    await page.locator(".badge-status-open").waitFor();
+    const [report] = await Promise.all([browser.context.waitForEvent("page"), page.getByRole("link", { name: "Open", exact: true }).click()]);
+    await report.waitForLoadState();
+    assert.ok((await report.locator("body").innerText()).includes(found.finding.tag.trim()));
+    await report.close();
+    assert.deepEqual(page.faults(), []);
+    await page.close();
+    return undefined;
+  });
+
   test("jump_tag_goesThere", async (t) => {
     if (!found.tag) return t.skip("no tag");
     const page = await browser.page();
