@@ -36,7 +36,13 @@ SIM_LIB  := $(filter-out $(SIM_MAIN),$(SIM))
 EMBEDDED := $(B)/gen/embedded.o
 
 .PHONY: all
-all: $(BIN)/poolfleetd $(BIN)/poolfleet-sim ## the server and the simulator
+all: $(B)/poolfleetd $(B)/poolfleet-sim $(if $(filter no,$(SAN)),links) ## the server and the simulator
+
+# build/bin names the release build; a sanitized build must not slip in under it.
+.PHONY: links
+links: $(B)/poolfleetd $(B)/poolfleet-sim
+	@mkdir -p $(BIN)
+	@for f in $^; do ln -sfn ../../$$f $(BIN)/$$(basename $$f); done
 
 # ---- compile -----------------------------------------------------------------------------------
 
@@ -97,10 +103,6 @@ $(B)/poolfleetd: $(B)/server/main.o $(B)/libserver.a
 $(B)/poolfleet-sim: $(call objects,$(SIM_MAIN)) $(B)/libsim.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-sim)
-
-$(BIN)/%: $(B)/%
-	@mkdir -p $(@D)
-	$(Q)ln -sfn ../../$< $@
 
 # ---- tests -------------------------------------------------------------------------------------
 # Each tests/unit/test_x.c offers `Suite *x_suite(void)`; the runner's list is made from the names.

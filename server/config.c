@@ -43,7 +43,7 @@ static const struct setting {
             "snapshots are kept this long; older ones are refused"),
     SETTING(rollup_retention_us, KIND_DURATION, "400d", US_PER_DAY, 36500 * US_PER_DAY,
             "hourly fleet figures are kept this long"),
-    SETTING(keyframe_us, KIND_DURATION, "1h", US_PER_MINUTE, US_PER_DAY,
+    SETTING(keyframe_us, KIND_DURATION, "6h", US_PER_MINUTE, US_PER_DAY,
             "a complete block of each host at least this often"),
     SETTING(analyze_interval_us, KIND_DURATION, "5m", 0, US_PER_DAY,
             "time between analysis passes; 0 for none"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/api_diagnose.h"
 
+#include "server/analyze/wording.h"
 #include "server/api/api_common.h"
 #include "server/api/json_out.h"
 #include "server/diagnose/diagnose.h"
@@ -102,21 +103,21 @@ static void write_sentence(const struct fleet_view *view, const struct compared 
 {
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
     char name[TAG_TEXT_MAX];
-    double mib = 1024.0 * 1024.0;
 
     tag_format(item->tag, name);
     if (tag == NULL) {
         strbuf_printf(&text, "no host of the fleet has \"%s\" in its %s pool", name,
                       pool_name(item->pool));
     } else if (item->bytes == NUMBER_UNKNOWN) {
-        strbuf_printf(&text, "%zu hosts have \"%s\"; their median is %.1f MiB", tag->hosts, name,
-                      (double)tag->median_bytes / mib);
+        strbuf_printf(&text, "%zu hosts have \"%s\"; their median is ", tag->hosts, name);
+        wording_bytes(&text, (double)tag->median_bytes);
     } else {
-        strbuf_printf(&text,
-                      "%.1f MiB of \"%s\": %zu of %zu hosts hold as much or less; their median is "
-                      "%.1f MiB, the most is %.1f MiB",
-                      (double)item->bytes / mib, name, hosts_below(view, item), tag->hosts,
-                      (double)tag->median_bytes / mib, (double)tag->max_bytes / mib);
+        wording_bytes(&text, (double)item->bytes);
+        strbuf_printf(&text, " of \"%s\": %zu of %zu hosts hold as much or less; their median is ",
+                      name, hosts_below(view, item), tag->hosts);
+        wording_bytes(&text, (double)tag->median_bytes);
+        strbuf_puts(&text, ", the most is ");
+        wording_bytes(&text, (double)tag->max_bytes);
     }
     json_text(out, "sentence", text.data);
 }
