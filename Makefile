@@ -144,7 +144,7 @@ $(FB)/bin/%: $(FB)/tests/fuzz/%.o $(FB)/libserver.a
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-server)
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(FB)/bin/%,$(FUZZ))
 
-.PHONY: check check-unit check-db check-http check-web check-diagnose check-fuzz check-deps check-lint-web
+.PHONY: check check-unit check-db check-http check-web check-diagnose check-fuzz check-scenarios check-deps
 check: ## everything from nothing, then all tests; last line "N passed, N failed"
 	@scripts/check.sh all
 check-unit: ## Check suites under ASan and UBSan (or SAN=thread ...)
@@ -159,6 +159,8 @@ check-diagnose: ## captures of ../shared/samples, field by field
 	@scripts/check.sh diagnose
 check-fuzz: ## each fuzz target for some seconds over its corpus
 	@scripts/check.sh fuzz
+check-scenarios: ## simulated incidents through the whole pipeline
+	@scripts/check.sh scenarios
 check-deps: ## the direction of includes
 	@scripts/check_deps.sh
 

@@ -30,7 +30,7 @@ sim="build/bin/poolfleet-sim --scenario agent/sim/scenarios --hosts 30 --seed $s
 now=$(date -u +%Y-%m-%dT%H:%M:00Z)
 $sim --now "$now" --backfill 7d --backfill-interval 1h --duration 0 --server "$address" \
     --token-file "$home/ingest.token" >"$home/sim.log" 2>&1
-$sim --now "$now" --expect "$home/expect.json" --list >/dev/null
+$sim --now "$now" --expect "$home/expect.json" --output /dev/null
 # The same analysis from the command line, before the server has run its own.
 build/bin/poolfleetd analyze --as-of "$now" --json >"$home/backtest.json"
 kill -USR1 $server

@@ -42,6 +42,8 @@ static enum status run(const struct config *config, int64_t as_of_us, bool json,
         status = store_tags_load(database.db, dict, err);
     if (status == ST_OK && as_of_us == TIME_UNKNOWN)
         status = analysis_newest(database.db, &as_of_us, err);
+    if (status == ST_OK && as_of_us == TIME_UNKNOWN)
+        as_of_us = clock_wall_us(); /* nothing is stored, and so nothing found */
     if (status == ST_OK)
         status = analysis_run(database.pool, dict, as_of_us, &list, err);
     cli_database_close(&database);

@@ -212,10 +212,5 @@ enum status analysis_run(struct db_pool *pool, const struct tagdict *dict, int64
 
 enum status analysis_newest(struct db *db, int64_t *ret_as_of_us, struct err *err)
 {
-    int64_t newest = TIME_UNKNOWN;
-    enum status status = store_newest_taken_at(db, &newest, err);
-
-    if (status == ST_OK)
-        *ret_as_of_us = newest == TIME_UNKNOWN ? clock_wall_us() : newest;
-    return status;
+    return store_newest_taken_at(db, ret_as_of_us, err);
 }

@@ -20,7 +20,8 @@ enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict,
                                const atomic_bool *stop, struct finding_list *ret_list,
                                struct err *err) MUST_CHECK;
 
-/* "Now" of a live pass: the newest taken_at stored. The wall clock's when nothing is. */
+/* "Now" of a live pass: the newest taken_at stored. TIME_UNKNOWN when nothing
+ * is. */
 enum status analysis_newest(struct db *db, int64_t *ret_as_of_us, struct err *err) MUST_CHECK;
 
 /* The moments a host's history is sampled at, rising, the last is as_of: the newest 3 hours every

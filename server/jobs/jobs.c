@@ -71,6 +71,8 @@ static enum status analyze(struct jobs *jobs, struct err *err)
     if (app->config->analyze_interval_us == 0)
         return ST_OK;
     enum status status = analysis_newest(jobs->db, &as_of, err);
+    if (status == ST_OK && as_of == TIME_UNKNOWN)
+        return ST_OK; /* no host has reported yet */
     if (status == ST_OK)
         status = analysis_run_until(app->db, app->tagdict, as_of, &jobs->stop, &list, err);
     if (status == ST_OK)

@@ -14,6 +14,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
@@ -182,10 +183,12 @@ static enum status conn_settings(struct db *db, struct err *err)
 static enum status conn_open(struct db *db, struct err *err)
 {
     /* Before "dbname", so that the URL may say otherwise; the encoding stands behind it: ours. */
-    const char *keys[] = {
-        "connect_timeout",           "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "fallback_application_name", "dbname",          "client_encoding",     NULL};
-    const char *values[] = {"5",           "30",   "10", "3", db->pool->application_name,
+    const char *keys[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
+                          "keepalives_count", "tcp_user_timeout", "fallback_application_name",
+                          "dbname",           "client_encoding",  NULL};
+    /* tcp_user_timeout, ms: a host that vanishes with a statement under way. The system's own
+     * patience is a quarter of an hour, and requests wait for it. */
+    const char *values[] = {"5",           "30",   "10", "3", "20000", db->pool->application_name,
                             db->pool->url, "UTF8", NULL};
     conn_close(db);
     db->conn = PQconnectdbParams(keys, values, 1);
@@ -218,6 +221,16 @@ static struct db *slot_take(struct db_pool *pool)
     return best;
 }
 
+/* A session that is idle has nothing to say, except that the server ended it: libpq notices that
+ * only with the next statement, which would fail although the database is there. */
+static bool conn_is_usable(const struct db *db)
+{
+    if (db->conn == NULL || PQstatus(db->conn) != CONNECTION_OK)
+        return false;
+    struct pollfd socket = {.fd = PQsocket(db->conn), .events = POLLIN};
+    return poll(&socket, 1, 0) == 0;
+}
+
 enum status db_lease(struct db_pool *pool, int64_t wait_us, struct db **ret_db, struct err *err)
 {
     struct timespec deadline;
@@ -242,7 +255,7 @@ enum status db_lease(struct db_pool *pool, int64_t wait_us, struct db **ret_db, 
     if (db == NULL)
         return err_set(err, ST_BUSY, "could not get a database connection: all %u are in use",
                        pool->count);
-    if (db->conn == NULL || PQstatus(db->conn) != CONNECTION_OK) {
+    if (!conn_is_usable(db)) {
         enum status status = conn_open(db, err);
         if (status != ST_OK) {
             db_release(db);
