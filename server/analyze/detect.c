@@ -45,9 +45,11 @@ static double needed_hours(const struct fleet_host *host, const struct feature *
     if (rate >= 0.01 * together)
         rate = fmax(rate, together);
     double left = detect_headroom(host, (enum pool)feature->pool) / rate;
-    /* A tag that came from nothing and grows like a ruler, freeing nothing, need not wait a day. */
+    /* A tag that came from nothing and grows like a ruler, freeing nothing, need not wait a day.
+     * The point before the first block may be an hour older than the growth, which makes a straight
+     * line look steeper at its end: so the upper bound is wide, and the fit's noise decides. */
     bool ruler = (feature->flags & FEATURE_ZERO_FREES) != 0 && feature->snr >= 50 &&
-                 feature->linear > 0.8f && feature->linear < 1.25f && feature->points >= 8 &&
+                 feature->linear > 0.8f && feature->linear < 2.5f && feature->points >= 8 &&
                  feature->lowest < 0.05f * feature->bytes &&
                  (feature->flags & FEATURE_FROM_BOOT) == 0 &&
                  (double)feature->growth >= 0.004 * host->ram;
