@@ -15,6 +15,7 @@
 #include "server/store/store_tags.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,6 +46,7 @@ static enum status load(struct app *app, struct err *err)
         status = store_tags_load(db, app->tagdict, err);
     if (status == ST_OK)
         status = fleet_load(db, app->fleet, err);
+    malloc_trim(0); /* reading leaves large buffers behind that the server does not need again */
     return status;
 }
 

@@ -26,7 +26,8 @@ const pg = (verb) => execFileSync(PG_PRIVATE, [verb, FOLDER], { encoding: 'utf8'
 process.on('exit', () => pg('remove'));
 pg('start');
 process.env.POOLFLEET_TEST_URL = pg('url');
-const { DATABASE, raw, request, start, until } = await import('./server.mjs');
+const { DATABASE, PROGRAM, raw, request, start: startServer, until } = await import('./server.mjs');
+const start = () => startServer('--analyze-interval', '1s'); // its jobs meet the faults too
 
 const SEED = Number(process.env.POOLFLEET_TEST_SEED ?? 1);
 const CLIENTS = 10;
@@ -338,6 +339,23 @@ test('the server is killed at random moments', { timeout: 120000 }, async (t) =>
   await assertAllHolds(load, random);
   assert.ok(lost > 0, 'at least one answer was cut off');
   t.diagnostic(`seed ${SEED}: ${load.total()} acknowledged, ${lost} requests in flight when killed`);
+});
+
+test('without PostgreSQL the server stops cleanly and does not start', { timeout: 60000 }, async () => {
+  load = new Load();
+  await load.grown('acknowledged', 4);
+  await stopDatabase.immediate();
+  await load.grown('refused', 1);
+  load.close();
+  await server.stop(); // with exit code 0; a client that is left without an answer fails
+  const { code } = await promisify(execFile)(PROGRAM, ['serve', '--database-url', DATABASE, '--listen',
+    '127.0.0.1:0'], { timeout: 20000 }).catch((error) => error);
+  assert.equal(code, 3, 'no database');
+  await startDatabase();
+  server = await start();
+  load.open();
+  await load.grown('acknowledged', 4);
+  await assertAllHolds(load, randomFrom(SEED + 4));
 });
 
 // ---- a hostile neighbour ----------------------------------------------------------------------
