@@ -46,7 +46,6 @@ static enum status load(struct app *app, struct err *err)
         status = store_tags_load(db, app->tagdict, err);
     if (status == ST_OK)
         status = fleet_load(db, app->fleet, err);
-    malloc_trim(0); /* reading leaves large buffers behind that the server does not need again */
     return status;
 }
 
@@ -144,6 +143,10 @@ enum status cli_serve(const struct config *config, struct config_args *args, str
         status = set_log_level(config->log_level, err);
     if (status != ST_OK)
         return status;
+    /* glibc raises both bounds by itself after the first large free, and then keeps tens of
+     * megabytes of scratch (start, fleet statistics) for good; set by hand they stay. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

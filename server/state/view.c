@@ -9,7 +9,6 @@
 
 #include "server/analyze/robust.h"
 
-#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -501,8 +500,6 @@ static enum status cache_build(struct fleet_view_cache *cache, struct err *err)
     else
         status = fleet_view_new(&list, &view, err);
     int64_t end = clock_mono_us();
-    if (end - start > VIEW_SYNC_US)
-        malloc_trim(0); /* a large build's scratch is tens of megabytes; give it back */
     pthread_mutex_lock(&cache->lock);
     if (status == ST_OK) {
         struct fleet_view *old = cache->view;
