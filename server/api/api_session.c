@@ -95,8 +95,8 @@ enum status api_session_post(struct req *rq, struct resp *rs, struct err *err)
     AUTO_DBLEASE struct db *db = NULL;
     struct identity identity;
     char secret[SESSION_TEXT_MAX];
-    const char *token;
-    size_t length;
+    const char *token = NULL;
+    size_t length = 0;
     enum status status = read_body(rq, &json, &token, &length, err);
     if (status == ST_OK)
         status = verify(rq, token, length, rs, &identity, err);
