@@ -279,6 +279,10 @@ enum membership detect_growth_member(const struct fleet_host *host, enum pool po
     bool seen = (double)feature->growth >= fmax(1e6, 5e-5 * host->ram);
     if (!seen || (double)feature->rate < 0.12 * rate)
         return expected < 16e6 ? MEMBER_UNCLEAR : MEMBER_NO;
+    /* Every pool fills in the first hour after boot; only the leak's own pace tells them apart. */
+    if ((feature->flags & FEATURE_FROM_BOOT) != 0 && host->uptime_hours < 1 &&
+        (double)feature->rate < 0.5 * rate)
+        return MEMBER_UNCLEAR;
     bool shaped = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
     double recent = fmax((double)feature->rate_3h, (double)feature->rate_24h);
     if (shaped && (double)feature->rate >= 0.2 * rate && recent >= 0.1 * rate)

@@ -83,6 +83,22 @@ void cli_database_close(struct cli_database *database)
     *database = (struct cli_database){0};
 }
 
+enum status cli_run_action(const struct config *config, struct config_args *args,
+                           const struct cli_action *actions, const char *usage, struct err *err)
+{
+    struct config_args rest = {args->items + 1, args->count - 1};
+    struct cli_database database = {0};
+    while (args->count > 0 && actions->name != NULL && strcmp(args->items[0], actions->name) != 0)
+        actions++;
+    if (args->count == 0 || actions->name == NULL)
+        return err_set(err, ST_USAGE, "%s", usage);
+    enum status status = cli_database_open(config, &database, err);
+    if (status == ST_OK)
+        status = actions->run(database.db, &rest, err);
+    cli_database_close(&database);
+    return status;
+}
+
 enum status cli_print(const struct strbuf *out, struct err *err)
 {
     if (strbuf_failed(out))

@@ -33,6 +33,16 @@ enum status cli_database_open(const struct config *config, struct cli_database *
                               struct err *err);
 void cli_database_close(struct cli_database *database);
 
+/* What comes after a verb such as `token`; each needs the database. */
+struct cli_action {
+    const char *name;
+    enum status (*run)(struct db *db, struct config_args *args, struct err *err);
+};
+/* Runs the action that the first argument names, with the others; actions end with a NULL name.
+ * ST_USAGE with `usage` as its message when it names none. */
+enum status cli_run_action(const struct config *config, struct config_args *args,
+                           const struct cli_action *actions, const char *usage, struct err *err);
+
 /* Takes --name (with its value: "--name v" or "--name=v") out of args; NULL when absent. */
 enum status cli_option(struct config_args *args, const char *name, const char **ret_value,
                        struct err *err);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tags import FILE: pooltag.txt or localtag.txt into the database; tags list: what is there. */
+#include "common/limits.h"
 #include "server/cli/cli.h"
 #include "server/store/store_tags.h"
 
 #include <string.h>
 
-/* Chosen: the largest list in circulation has 250 KB. */
-#define LIST_BYTES_MAX ((size_t)16 << 20)
+/* The reader's own bound; the largest list in circulation has 250 KB. */
+#define LIST_BYTES_MAX ((size_t)LIMIT_BODY_BYTES)
 
 static const char *base_name(const char *path)
 {
@@ -81,20 +82,7 @@ static enum status list(struct db *db, struct config_args *args, struct err *err
 
 enum status cli_tags(const struct config *config, struct config_args *args, struct err *err)
 {
-    static const struct {
-        const char *name;
-        enum status (*run)(struct db *db, struct config_args *args, struct err *err);
-    } actions[] = {{"import", import_list}, {"list", list}};
-    for (size_t i = 0; args->count > 0 && i < sizeof actions / sizeof actions[0]; i++) {
-        if (strcmp(args->items[0], actions[i].name) != 0)
-            continue;
-        struct config_args rest = {args->items + 1, args->count - 1};
-        struct cli_database database = {0};
-        enum status status = cli_database_open(config, &database, err);
-        if (status == ST_OK)
-            status = actions[i].run(database.db, &rest, err);
-        cli_database_close(&database);
-        return status;
-    }
-    return err_set(err, ST_USAGE, "tags needs one of import FILE, list");
+    static const struct cli_action actions[] = {
+        {"import", import_list}, {"list", list}, {NULL, NULL}};
+    return cli_run_action(config, args, actions, "one of import FILE, list is wanted", err);
 }

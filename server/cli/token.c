@@ -81,20 +81,7 @@ static enum status revoke(struct db *db, struct config_args *args, struct err *e
 
 enum status cli_token(const struct config *config, struct config_args *args, struct err *err)
 {
-    static const struct {
-        const char *name;
-        enum status (*run)(struct db *db, struct config_args *args, struct err *err);
-    } actions[] = {{"create", create}, {"list", list}, {"revoke", revoke}};
-    for (size_t i = 0; args->count > 0 && i < sizeof actions / sizeof actions[0]; i++) {
-        if (strcmp(args->items[0], actions[i].name) != 0)
-            continue;
-        struct config_args rest = {args->items + 1, args->count - 1};
-        struct cli_database database = {0};
-        enum status status = cli_database_open(config, &database, err);
-        if (status == ST_OK)
-            status = actions[i].run(database.db, &rest, err);
-        cli_database_close(&database);
-        return status;
-    }
-    return err_set(err, ST_USAGE, "token needs one of create, list, revoke");
+    static const struct cli_action actions[] = {
+        {"create", create}, {"list", list}, {"revoke", revoke}, {NULL, NULL}};
+    return cli_run_action(config, args, actions, "one of create, list, revoke is wanted", err);
 }
