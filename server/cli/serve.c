@@ -146,7 +146,7 @@ enum status cli_serve(const struct config *config, struct config_args *args, str
     /* glibc raises both bounds by itself after the first large free, and then keeps tens of
      * megabytes of scratch (start, fleet statistics) for good; set by hand they stay. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

@@ -119,9 +119,9 @@ static size_t put_document(char *out, unsigned host, unsigned moment, int64_t st
     char *p = out;
     p +=
         sprintf(p,
-                "{\"format\":1,\"host\":{\"id\":\"load-%05u\"%s},\"boot_at\":\"%s\",\"taken_at\":"
+                "{\"format\":1,\"host\":{\"id\":\"load-%u-%05u\"%s},\"boot_at\":\"%s\",\"taken_at\":"
                 "\"%s\",\"sequence\":%u",
-                host,
+                changed, host,
                 moment == 0 ? ",\"name\":\"LOAD\",\"attributes\":{\"poolfleet.simulated\":\"true\","
                               "\"role\":\"load\",\"os.build\":\"26100.4061\"}"
                             : "",
