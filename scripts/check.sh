@@ -90,8 +90,13 @@ private_pg() {
     export POOLFLEET_TEST_URL
     export POOLFLEET_TEST_TEMPLATE=poolfleet_template
     scripts/pg_private.sh createdb "$pg_dir" poolfleet_template
-    build/bin/poolfleetd migrate --database-url "$(scripts/pg_private.sh url "$pg_dir" poolfleet_template)" \
-        >"$logs/migrate.log" 2>&1 || cat "$logs/migrate.log"
+    "$POOLFLEETD" migrate --database-url "$(scripts/pg_private.sh url "$pg_dir" poolfleet_template)" \
+        >"$logs/migrate.log" 2>&1 || {
+        cat "$logs/migrate.log"
+        echo "could not migrate the template database"
+        echo "$passed passed, $((failed + 1)) failed"
+        exit 1
+    }
 }
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=1:strict_string_checks=1}
