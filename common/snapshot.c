@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/snapshot.h"
+#include "common/limits.h"
 
 #include <string.h>
 
@@ -37,6 +38,14 @@ void snapshot_done(struct snapshot *snapshot)
 {
     arena_done(&snapshot->arena);
     snapshot_init(snapshot);
+}
+
+bool snapshot_host_id_valid(const char *id)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@-";
+    size_t length = strnlen(id, LIMIT_HOST_ID_BYTES + 1);
+    return length > 0 && length <= LIMIT_HOST_ID_BYTES && strspn(id, allowed) == length;
 }
 
 enum status snapshot_table_alloc(struct arena *arena, struct snapshot_table *ret_table, size_t rows,

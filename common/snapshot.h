@@ -137,6 +137,10 @@ void snapshot_init(struct snapshot *snapshot);
 void snapshot_done(struct snapshot *snapshot);
 #define AUTO_SNAPSHOT CLEANUP(snapshot_done)
 
+/* The rule for host ids: 1 to LIMIT_HOST_ID_BYTES bytes of letters, digits and ._:@- so that an id
+ * can stand in a URL and a log line as it is. */
+bool snapshot_host_id_valid(const char *id);
+
 /* Which columns a table has; a table's columns are one of these sets or'ed together. */
 enum { COLUMN_ALLOCS = 1, COLUMN_FREES = 2, COLUMN_BYTES = 4, COLUMN_ALL = 7 };
 

@@ -68,26 +68,27 @@ static int hex_value(char c)
     return -1;
 }
 
-/* Reads one byte of the text form; returns the characters used, 0 when it is not the form. */
-static size_t read_byte(const char *text, size_t length, unsigned char *ret_byte)
+size_t tag_read_escape(const char *text, size_t length, unsigned char *ret_byte)
 {
-    if (length == 0)
-        return 0;
-    if (is_plain((unsigned char)text[0])) {
-        *ret_byte = (unsigned char)text[0];
-        return 1;
-    }
     if (length < 4 || text[0] != '\\' || text[1] != 'x')
         return 0;
     int high = hex_value(text[2]);
     int low = hex_value(text[3]);
     if (high < 0 || low < 0)
         return 0;
-    unsigned char byte = (unsigned char)(high << 4 | low);
-    if (is_plain(byte))
-        return 0;
-    *ret_byte = byte;
+    *ret_byte = (unsigned char)(high << 4 | low);
     return 4;
+}
+
+/* Reads one byte of the text form; returns the characters used, 0 when it is not the form. */
+static size_t read_byte(const char *text, size_t length, unsigned char *ret_byte)
+{
+    if (length > 0 && is_plain((unsigned char)text[0])) {
+        *ret_byte = (unsigned char)text[0];
+        return 1;
+    }
+    size_t used = tag_read_escape(text, length, ret_byte);
+    return used > 0 && !is_plain(*ret_byte) ? used : 0;
 }
 
 static bool parse(const char *text, size_t length, bool pad, uint32_t *ret_tag)

@@ -30,6 +30,9 @@ void tag_format(uint32_t tag, char ret_text[TAG_TEXT_MAX]);
 /* The strict inverse of tag_format: exactly four bytes, lower-case hex, no other escape, nothing
  * escaped that need not be. `length` is that of text, which need not end in NUL. */
 bool tag_parse(const char *text, size_t length, uint32_t *ret_tag);
+/* One \xNN (lower-case hex) at text: 4, the characters used, or 0 when there is none. For the text
+ * form and for tag lists. */
+size_t tag_read_escape(const char *text, size_t length, unsigned char *ret_byte);
 /* What a person types or a page lost: fewer than four bytes are padded with blanks on the right. */
 bool tag_parse_padded(const char *text, size_t length, uint32_t *ret_tag);
 /* Order of the four bytes as text, so that lists sort as people expect: <0, 0, >0. */

@@ -103,28 +103,14 @@ static const char *item_host(const struct ingest_batch *batch, const struct inge
     return item->snapshot->host_id != NULL ? item->snapshot->host_id : batch->only_host;
 }
 
-/* The decoder checks ids too; but what reaches the database must not depend on who called. */
-static bool id_is_valid(const char *id)
-{
-    size_t length = strnlen(id, LIMIT_HOST_ID_BYTES + 1);
-    if (length == 0 || length > LIMIT_HOST_ID_BYTES)
-        return false;
-    for (const char *c = id; *c != '\0'; c++) {
-        bool fine = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
-                    (*c >= 'A' && *c <= 'Z') || strchr("._:@-", *c) != NULL;
-        if (!fine)
-            return false;
-    }
-    return true;
-}
-
 static enum status check_host(const struct ingest_batch *batch, const struct ingest_item *item,
                               struct err *err)
 {
     const char *id = item_host(batch, item);
     if (id == NULL)
         return err_field(err, ST_INVALID, "host.id", "required field is missing");
-    if (!id_is_valid(id))
+    /* The decoder checks ids too; but what reaches the database must not depend on who called. */
+    if (!snapshot_host_id_valid(id))
         return err_field(err, ST_INVALID, "host.id", "host id has a bad length or character");
     if (batch->only_host != NULL && strcmp(id, batch->only_host) != 0)
         return err_field(err, ST_FORBIDDEN, "host.id", "the token may write another host only");

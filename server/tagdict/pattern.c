@@ -3,15 +3,6 @@
 
 #define ANY_ALL 15u
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 static bool is_printable(char c)
 {
     return c >= 0x20 && c <= 0x7e && c != '\\';
@@ -29,14 +20,10 @@ size_t pattern_read_byte(const char *text, size_t length, struct pattern_byte *r
     }
     if (text[0] != '\\')
         return 0;
-    int high = length < 4 || text[1] != 'x' ? -1 : hex_value(text[2]);
-    int low = high < 0 ? -1 : hex_value(text[3]);
-    if (low < 0) { /* lists of others have a bare backslash in a tag */
-        *ret_byte = (struct pattern_byte){'\\', false, false};
-        return 1;
-    }
-    *ret_byte = (struct pattern_byte){(unsigned char)(high << 4 | low), false, false};
-    return 4;
+    unsigned char byte = '\\'; /* lists of others have a bare backslash in a tag */
+    size_t used = tag_read_escape(text, length, &byte);
+    *ret_byte = (struct pattern_byte){byte, false, false};
+    return used > 0 ? used : 1;
 }
 
 static bool only_blanks(const char *text, size_t length)
