@@ -21,7 +21,9 @@ TESTSAN ?= address
 
 COMMON := $(sort $(wildcard common/*.c))
 SERVER := $(sort $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c)))
-SIM    := $(sort $(wildcard agent/core/*.c agent/sim/*.c))
+# Portable agent code: in the Windows agent, the simulator and the tests.
+AGENT  := $(sort $(wildcard agent/core/*.c agent/nt/*.c agent/pe/*.c))
+SIM    := $(AGENT) $(sort $(wildcard agent/sim/*.c))
 UNIT   := $(sort $(wildcard tests/unit/test_*.c))
 DBTEST := $(sort $(wildcard tests/db/test_*.c))
 SUPPORT := $(sort $(wildcard tests/support/*.c))
@@ -104,6 +106,51 @@ $(B)/poolfleet-sim: $(call objects,$(SIM_MAIN)) $(B)/libsim.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-sim)
 
+# ---- the Windows agent: one exe a target, cross-compiled ----------------------------------------
+# build/agent/{x64,x86}/poolfleet-agent.exe and build/agent/*.msi. Reproducible: no time stamps, no
+# paths of this machine.
+
+WIN     := $(sort $(wildcard agent/win/*.c))
+WIN_RES := $(wildcard agent/win/agent.rc agent/win/agent.manifest agent/win/messages.mc)
+# snapshot_json.c needs jansson, which the agent does not have: it only writes JSON.
+WIN_SRC := $(filter-out common/snapshot_json.c,$(COMMON)) $(AGENT) $(WIN)
+WA      := build/agent
+AGENT_EXES := $(WA)/x64/poolfleet-agent.exe $(WA)/x86/poolfleet-agent.exe
+
+define agent_arch # $(1): x64 or x86
+$(WA)/$(1)/flags: FORCE
+	@mkdir -p $$(@D)
+	@echo '$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) $$(LDFLAGS-win) $$(LDFLAGS-win-$(1))' | cmp -s - $$@ || \
+	 echo '$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) $$(LDFLAGS-win) $$(LDFLAGS-win-$(1))' > $$@
+$(WA)/$(1)/%.o: %.c $(WA)/$(1)/flags | $(WA)/gen/messages.h
+	$$(call say,CC-$(1),$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) -MMD -MP -c -o $$@ $$<
+$(WA)/$(1)/agent.res.o: $$(WIN_RES) $(WA)/gen/messages.h $(WA)/$(1)/flags
+	$$(call say,RES-$(1),agent/win/agent.rc)
+	$$(Q)$$(MINGW-$(1))windres -I$(WA)/gen -Iagent/win $$(DEFINES-rc) -o $$@ agent/win/agent.rc
+$(WA)/$(1)/poolfleet-agent.exe: $$(patsubst %.c,$(WA)/$(1)/%.o,$$(WIN_SRC)) $(WA)/$(1)/agent.res.o
+	$$(call say,LINK,$$@)
+	$$(Q)$$(MINGW-$(1))gcc $$(LDFLAGS-win) $$(LDFLAGS-win-$(1)) -o $$@ $$^ $$(LIBS-win)
+	$$(Q)$$(MINGW-$(1))strip $$@
+	$$(Q)$$(SIGN) $$@
+endef
+$(foreach arch,x64 x86,$(eval $(call agent_arch,$(arch))))
+
+# The event log's message table; its numbers are the same for both architectures.
+$(WA)/gen/messages.h: agent/win/messages.mc
+	$(call say,MC,$<)
+	@mkdir -p $(@D)
+	$(Q)cd $(@D) && $(MINGW-x64)windmc -c -u -U $(CURDIR)/$<
+
+.PHONY: agent agent-exe agent-msi
+agent: ## the Windows agent: exe and MSI, x64 and x86
+	@scripts/deps.sh agent
+	@$(MAKE) --no-print-directory agent-exe agent-msi
+agent-exe: $(AGENT_EXES)
+agent-msi: $(AGENT_EXES)
+	@scripts/msi.sh
+
 # ---- tests -------------------------------------------------------------------------------------
 # Each tests/unit/test_x.c offers `Suite *x_suite(void)`; the runner's list is made from the names.
 
@@ -136,7 +183,7 @@ $(FB)/%.o: %.c
 $(FB)/embedded.o: $(B)/gen/embedded.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_FLAGS) -c -o $@ $<
-$(FB)/libserver.a: $(patsubst %.c,$(FB)/%.o,$(COMMON) $(SERVER)) $(FB)/embedded.o
+$(FB)/libserver.a: $(patsubst %.c,$(FB)/%.o,$(COMMON) $(SERVER) $(AGENT)) $(FB)/embedded.o
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(FB)/bin/%: $(FB)/tests/fuzz/%.o $(FB)/libserver.a
 	$(call say,LINK,$@)
@@ -175,7 +222,7 @@ fuzz: fuzz-bin ## fuzz for hours: FUZZ_SECONDS=3600 a target
 
 # ---- people ------------------------------------------------------------------------------------
 
-.PHONY: demo demo-clean bench lint format format-check install clean help agent
+.PHONY: demo demo-clean bench lint format format-check install clean help
 demo: ## from nothing to a fleet on a page (DEMO_ONESHOT=1: verify and exit)
 	@scripts/demo.sh
 demo-clean: ## remove the demo's data
@@ -191,7 +238,7 @@ format: ## clang-format every C file
 format-check:
 	$(Q)clang-format --dry-run --Werror $(shell git ls-files '*.c' '*.h')
 clean: ## remove what was built, keep the demo's data
-	rm -rf build/release build/san-* build/fuzz build/bin build/tools build/web
+	rm -rf build/release build/san-* build/fuzz build/bin build/tools build/web build/agent
 
 PREFIX ?= /usr/local
 install: all ## into DESTDIR (PREFIX=/usr/local)
@@ -206,4 +253,4 @@ help: ## this list
 	@echo
 	@echo "  SAN=address|undefined|thread|no   V=1   WERROR=1   DESTDIR=   PREFIX="
 
--include $(shell find $(B) build/fuzz -name '*.d' 2>/dev/null)
+-include $(shell find $(B) build/fuzz build/agent -name '*.d' 2>/dev/null)

@@ -18,6 +18,8 @@
 #define LIMIT_PROCESSES        4096u      /* a top list is expected; a whole list is accepted */
 #define LIMIT_SESSIONS         4096u      /* session host farms run hundreds */
 #define LIMIT_EVENTS           1024u      /* per document; more is a log, not a hint */
+#define LIMIT_BLOCK_TAGS       64u        /* tags whose big blocks one document tells */
+#define LIMIT_BLOCK_SIZES      256u       /* sizes per tag; the largest ones are enough */
 #define LIMIT_JSON_DEPTH       16u        /* the deepest path of the contract has 5 levels */
 #define LIMIT_FUTURE_SECONDS   600        /* contract: taken_at ahead of the server */
 #define LIMIT_NUMBER_MAX       ((1ull << 53) - 1) /* contract: integers a double can hold */

@@ -77,8 +77,12 @@ struct snapshot_attribute {
 
 struct snapshot_driver {
     const char *name;
-    const char *version; /* NULL: unknown; so is company */
+    const char *version; /* NULL: unknown; so are the texts below */
     const char *company;
+    const char *product;
+    const char *sha256;  /* of the file: 64 lower-case hex digits; which build it is */
+    const char *symbols; /* "amda.pdb/<GUID and age in hex>", as symbol servers name it */
+    bool has_tags;       /* its file was scanned (or its tags are known otherwise) */
     uint32_t *tags;
     size_t tag_count;
 };
@@ -107,6 +111,23 @@ struct snapshot_event {
     int64_t id;
 };
 
+/* Large allocations (a page or more) of one tag by size, largest total first. No addresses. */
+struct snapshot_blocks {
+    uint32_t tag;
+    size_t count;
+    uint64_t *bytes;  /* size of one block */
+    uint64_t *blocks; /* how many have that size */
+};
+
+/* What the agent says of itself. -1: unknown. */
+struct snapshot_agent {
+    bool present;
+    bool simulated;      /* pool data does not come from a kernel */
+    const char *version; /* NULL: unknown */
+    int64_t waiting;     /* snapshots in its spool behind this one */
+    int64_t dropped;     /* snapshots it lost since it was installed */
+};
+
 struct snapshot {
     struct arena arena;
     const char *host_id;   /* NULL: the token says who it is */
@@ -131,6 +152,9 @@ struct snapshot {
     struct snapshot_process *processes;
     struct snapshot_session *sessions;
     struct snapshot_event *events;
+    size_t block_count;
+    struct snapshot_blocks *blocks; /* by tag, each once */
+    struct snapshot_agent agent;
 };
 
 void snapshot_init(struct snapshot *snapshot);

@@ -29,7 +29,9 @@ includes() {
 includes '(server|agent)/' common | rule 'common includes neither server nor agent'
 includes 'server/' agent | rule 'agent does not include server'
 includes 'agent/' server | rule 'server does not include agent'
-includes 'agent/(sim|win)/|windows\.h' agent/core | rule 'agent/core is portable'
+includes 'agent/(sim|win|nt|pe)/|windows\.h' agent/core | rule 'agent/core is portable'
+includes 'agent/(sim|win|core|pe)/|windows\.h' agent/nt | rule 'agent/nt is portable and knows only common'
+includes 'agent/(sim|win|core|nt)/|windows\.h' agent/pe | rule 'agent/pe is portable and knows only common'
 includes 'server/(store|http|api|ingest|state|jobs|report)/' server/chunk server/analyze server/diagnose server/tagdict |
     rule 'chunk, analyze, diagnose and tagdict are pure'
 includes 'server/(http|api)/' server/store server/ingest server/state server/jobs server/report |

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the project needs and this machine lacks, from Debian's packages; lists it first.
 #   deps.sh demo    what building and the demo need
-#   deps.sh check   that, and what the tests need
+#   deps.sh agent   what building the Windows agent and its packages needs
+#   deps.sh check   all of that, and what the tests need
 # POOLFLEET_NO_INSTALL=1 only reports, and fails when something is missing.
 set -eu
 
@@ -17,6 +18,7 @@ JSON library|file:/usr/include/jansson.h|libjansson-dev
 PostgreSQL client library|file:/usr/include/postgresql/libpq-fe.h|libpq-dev
 zstd|file:/usr/include/zstd.h|libzstd-dev
 zlib|file:/usr/include/zlib.h|zlib1g-dev
+TLS certificates of the server|file:/usr/include/gnutls/gnutls.h|libgnutls28-dev
 hashes and random tokens|file:/usr/include/sodium.h|libsodium-dev
 HTTP client library of the simulator|header:curl/curl.h|libcurl4-gnutls-dev
 PostgreSQL server|glob:/usr/lib/postgresql/*/bin/initdb|postgresql
@@ -24,7 +26,18 @@ JavaScript runtime|command:node|nodejs
 npm|command:npm|npm
 certificates for npm|file:/etc/ssl/certs/ca-certificates.crt|ca-certificates
 '
+agent='
+cross compiler, 64 bits|command:x86_64-w64-mingw32-gcc|gcc-mingw-w64-x86-64-win32
+cross compiler, 32 bits|command:i686-w64-mingw32-gcc|gcc-mingw-w64-i686-win32
+zlib for Windows|file:/usr/x86_64-w64-mingw32/lib/libz.a|libz-mingw-w64-dev
+MSI builder|command:wixl|wixl
+MSI tools|command:msiinfo|msitools
+'
 tests='
+Windows programs on Linux|command:wine|wine
+64-bit part of it|glob:/usr/lib/wine/wine64|wine64
+signing, for its test|command:osslsigncode|osslsigncode
+ELF and PE tables|command:objdump|binutils
 unit test library|file:/usr/include/check.h|check
 subunit (used by it)|header:subunit/child.h|libsubunit-dev
 fuzzing compiler|command:clang|clang
@@ -43,8 +56,15 @@ present() {
     esac
 }
 
-wanted=$base
-[ "$purpose" = check ] && wanted=$base$tests
+case $purpose in
+demo) wanted=$base ;;
+agent) wanted=$agent ;;
+check) wanted=$base$agent$tests ;;
+*)
+    echo "deps: unknown purpose \"$purpose\"; use demo, agent or check" >&2
+    exit 2
+    ;;
+esac
 
 missing=''
 old_ifs=$IFS

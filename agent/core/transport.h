@@ -13,8 +13,11 @@
 #include "common/strbuf.h"
 
 struct transport_request {
-    const char *path;         /* "/api/v1/snapshots" */
-    const char *content_type; /* "application/x-ndjson" */
+    const char *path;             /* "/api/v1/snapshots" */
+    const char *content_type;     /* "application/x-ndjson" */
+    const char *content_encoding; /* "gzip"; NULL: as it is */
+    const char *accept;           /* "application/cbor"; NULL: anything */
+    const char *bearer;           /* token or enroll secret; NULL: the transport's own */
     const char *data;
     size_t length;
 };

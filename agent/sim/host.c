@@ -309,8 +309,12 @@ enum status host_put_facts(struct sim_host *host, struct snapshot *s)
         s->attributes[i] = (struct snapshot_attribute){host->facts[i].name, host->facts[i].value};
     for (size_t i = 0; i < host->driver_count; i++) {
         struct sim_driver *driver = &host->drivers[i];
-        s->drivers[i] = (struct snapshot_driver){driver->name, driver->version, driver->company,
-                                                 driver->tags, driver->tag_count};
+        s->drivers[i] = (struct snapshot_driver){.name = driver->name,
+                                                 .version = driver->version,
+                                                 .company = driver->company,
+                                                 .has_tags = true,
+                                                 .tags = driver->tags,
+                                                 .tag_count = driver->tag_count};
     }
     s->attribute_count = host->fact_count;
     s->driver_count = host->driver_count;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The CBOR encoding of the snapshot document (RFC 8949; schema/snapshot.cddl): the same names, the
+ * same meaning and the same strictness as snapshot_json.h, so that a document says the same in
+ * both. Rows are decoded straight into the columns: no allocation per value.
+ */
+#ifndef COMMON_SNAPSHOT_CBOR_H
+#define COMMON_SNAPSHOT_CBOR_H
+
+#include "common/snapshot.h"
+#include "common/strbuf.h"
+
+/* Decodes exactly one document. Statuses as snapshot_json_decode; err->field is the same path. */
+enum status snapshot_cbor_decode(const void *data, size_t length, struct snapshot *ret_snapshot,
+                                 struct err *err) MUST_CHECK;
+/* The length of the first item of a sequence (RFC 8742) without decoding it. ST_MALFORMED. */
+enum status snapshot_cbor_span(const void *data, size_t length, size_t *ret_length,
+                               struct err *err) MUST_CHECK;
+
+/* Appends one document. Check strbuf_failed. */
+void snapshot_cbor_encode(const struct snapshot *snapshot, struct strbuf *out);
+
+#endif
