@@ -80,6 +80,14 @@ build/tools/embed: tools/embed.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -o $@ $<
 
+# Writes recorded kernel answers for the agent's Replay setting.
+REPLAY_SRC := tests/agent/make_replay.c tests/support/nt_blobs.c $(sort $(wildcard agent/nt/*.c)) \
+              $(filter-out common/snapshot_json.c,$(COMMON))
+build/tools/make_replay: $(REPLAY_SRC) tests/support/nt_blobs.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O1 $(WARNINGS) -o $@ $(REPLAY_SRC) -lm
+
 $(B)/gen/embedded.c: build/tools/embed $(WEB_ROOT)/.stamp $(SQL) $(SCHEMA)
 	$(call say,EMBED,$@)
 	@mkdir -p $(@D)
@@ -169,9 +177,15 @@ $(B)/test-unit: $(B)/tests/runner_unit.o $(call objects,$(UNIT) $(SUPPORT) $(SIM
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-sim) $(LIBS-test)
 
-$(B)/test-db: $(B)/tests/runner_db.o $(call objects,$(DBTEST) $(SUPPORT)) $(B)/libserver.a
+$(B)/test-db: $(B)/tests/runner_db.o $(call objects,$(DBTEST) $(SUPPORT) $(SIM_LIB)) $(B)/libserver.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-sim) $(LIBS-test)
+
+# A real process that spools while it is killed at random.
+build/tools/kill_spool: tests/agent/kill_spool.c agent/core/spool.c tests/support/files_posix.c $(filter-out common/snapshot_json.c,$(COMMON))
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 $(WARNINGS) -o $@ $^ -lz -lm
 
 # Fuzz targets: clang's libFuzzer over the whole server library, in a configuration of its own.
 FB := build/fuzz
@@ -191,7 +205,7 @@ $(FB)/bin/%: $(FB)/tests/fuzz/%.o $(FB)/libserver.a
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-server)
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(FB)/bin/%,$(FUZZ))
 
-.PHONY: check check-unit check-db check-http check-web check-diagnose check-fuzz check-scenarios check-deps
+.PHONY: check check-unit check-db check-http check-agent check-web check-diagnose check-fuzz check-scenarios check-deps
 check: ## everything from nothing, then all tests; last line "N passed, N failed"
 	@scripts/check.sh all
 check-unit: ## Check suites under ASan and UBSan (or SAN=thread ...)
@@ -202,6 +216,8 @@ check-http: ## black-box tests of the running server
 	@scripts/check.sh http
 check-web: ## the page in a headless browser
 	@scripts/check.sh web
+check-agent: ## the Windows agent: packages, drivers, spool, and under Wine
+	@scripts/check.sh agent
 check-diagnose: ## captures of ../shared/samples, field by field
 	@scripts/check.sh diagnose
 check-fuzz: ## each fuzz target for some seconds over its corpus
@@ -222,9 +238,11 @@ fuzz: fuzz-bin ## fuzz for hours: FUZZ_SECONDS=3600 a target
 
 # ---- people ------------------------------------------------------------------------------------
 
-.PHONY: demo demo-clean bench lint format format-check install clean help
+.PHONY: demo demo-agent demo-clean bench lint format format-check install clean help
 demo: ## from nothing to a fleet on a page (DEMO_ONESHOT=1: verify and exit)
 	@scripts/demo.sh
+demo-agent: ## beside a running demo: the Windows agent under Wine, as one more host (simulated)
+	@scripts/demo_agent.sh
 demo-clean: ## remove the demo's data
 	@scripts/demo.sh clean
 bench: ## all benchmarks; results in build/bench/

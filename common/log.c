@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
+#ifndef _WIN32
 #include <unistd.h>
+#endif
 
 static const struct {
     const char *name;
@@ -22,10 +24,23 @@ static const struct {
 
 static _Atomic int threshold = LOG_LEVEL_INFO;
 static _Thread_local const char *context;
+static log_sink sink;
+static void *sink_arg;
 
 void log_set_level(enum log_level level)
 {
     atomic_store(&threshold, (int)level);
+}
+
+void log_set_sink(log_sink new_sink, void *arg)
+{
+    sink = new_sink;
+    sink_arg = arg;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return levels[level].name;
 }
 
 void log_context_set(const char *request_id)
@@ -57,20 +72,48 @@ static void add_pair(struct strbuf *line, const char *key, const char *value)
         strbuf_add(line, value, length);
 }
 
-static void write_line(struct strbuf *line)
+#ifdef _WIN32
+/* The agent sets a sink before anything can log; this is for what fails before that. */
+static bool is_terminal(void)
 {
+    return true;
+}
+
+static void write_stderr(const struct strbuf *line)
+{
+    fwrite(line->data, 1, line->length, stderr);
+}
+#else
+static bool is_terminal(void)
+{
+    return isatty(STDERR_FILENO) != 0;
+}
+
+static void write_stderr(const struct strbuf *line)
+{
+    ssize_t written = write(STDERR_FILENO, line->data, line->length);
+    (void)written; /* nowhere left to complain to */
+}
+#endif
+
+static void write_line(enum log_level level, struct strbuf *line)
+{
+    if (sink != NULL) {
+        if (!strbuf_failed(line))
+            sink(sink_arg, level, line->data, line->length);
+        return;
+    }
     strbuf_putc(line, '\n');
     if (strbuf_failed(line))
         return;
-    ssize_t written = write(STDERR_FILENO, line->data, line->length);
-    (void)written; /* nowhere left to complain to */
+    write_stderr(line);
 }
 
 static bool start_line(struct strbuf *line, enum log_level level, const char *message)
 {
     if ((int)level > atomic_load(&threshold))
         return false;
-    if (!isatty(STDERR_FILENO))
+    if (sink == NULL && !is_terminal())
         strbuf_printf(line, "<%c>", levels[level].prefix);
     strbuf_printf(line, "%s %s", levels[level].name, message);
     if (context != NULL)
@@ -88,7 +131,7 @@ void log_line(enum log_level level, const char *message, ...)
         for (const char *key; (key = va_arg(args, const char *)) != NULL;)
             add_pair(&line, key, va_arg(args, const char *));
         va_end(args);
-        write_line(&line);
+        write_line(level, &line);
     }
     errno = saved;
 }
@@ -105,7 +148,7 @@ void log_err(const char *message, const struct err *err)
             add_pair(&line, "field", err->field);
         if (err->sqlstate[0] != '\0')
             add_pair(&line, "sqlstate", err->sqlstate);
-        write_line(&line);
+        write_line(LOG_LEVEL_ERROR, &line);
     }
     errno = saved;
 }

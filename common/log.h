@@ -22,6 +22,12 @@ void log_line(enum log_level level, const char *message, ...) __attribute__((sen
 /* "message: err->message" at level error, with hint, field and SQLSTATE where set. */
 void log_err(const char *message, const struct err *err);
 
+/* Lines go there instead of stderr: "level message key=value ..." without prefix and line end. Must
+ * not log, may be called by any thread. NULL: stderr again. Set while no other thread logs. */
+typedef void (*log_sink)(void *arg, enum log_level level, const char *line, size_t length);
+void log_set_sink(log_sink sink, void *arg);
+const char *log_level_name(enum log_level level);
+
 /* Added to every line of this thread until set to NULL. Borrowed. */
 void log_context_set(const char *request_id);
 

@@ -31,6 +31,7 @@ void snapshot_init(struct snapshot *snapshot)
         .taken_at_us = TIME_UNKNOWN,
         .sequence = SEQUENCE_UNKNOWN,
         .base = SEQUENCE_UNKNOWN,
+        .agent = {.waiting = -1, .dropped = -1},
     };
 }
 

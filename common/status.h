@@ -30,8 +30,13 @@ enum status {
     ST_COUNT_
 };
 
-#define MUST_CHECK        __attribute__((warn_unused_result))
+#define MUST_CHECK __attribute__((warn_unused_result))
+/* mingw's own printf is the GNU one here (_GNU_SOURCE), whatever msvcrt's is. */
+#ifdef _WIN32
+#define PRINTF_LIKE(f, a) __attribute__((format(gnu_printf, f, a)))
+#else
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#endif
 
 /* What went wrong, for a person: message in PostgreSQL's style ("could not X: reason"), lower
  * case, no full stop. `field` is the path of the fault in a document ("nonpaged.bytes[3]"), or "".

@@ -3,6 +3,7 @@
 # Installs what the project needs and this machine lacks, from Debian's packages; lists it first.
 #   deps.sh demo    what building and the demo need
 #   deps.sh agent   what building the Windows agent and its packages needs
+#   deps.sh demo-agent   both, and what runs the agent here
 #   deps.sh check   all of that, and what the tests need
 # POOLFLEET_NO_INSTALL=1 only reports, and fails when something is missing.
 set -eu
@@ -32,11 +33,18 @@ cross compiler, 32 bits|command:i686-w64-mingw32-gcc|gcc-mingw-w64-i686-win32
 zlib for Windows|file:/usr/x86_64-w64-mingw32/lib/libz.a|libz-mingw-w64-dev
 MSI builder|command:wixl|wixl
 MSI tools|command:msiinfo|msitools
+fixed times inside packages|command:faketime|faketime
 '
-tests='
+wine='
 Windows programs on Linux|command:wine|wine
 64-bit part of it|glob:/usr/lib/wine/wine64|wine64
+'
+tests='
+linker of test drivers|command:lld-link|lld
+tools for test drivers|command:llvm-dlltool|llvm
 signing, for its test|command:osslsigncode|osslsigncode
+certificates of the tests|command:openssl|openssl
+XML checker|command:xmllint|libxml2-utils
 ELF and PE tables|command:objdump|binutils
 unit test library|file:/usr/include/check.h|check
 subunit (used by it)|header:subunit/child.h|libsubunit-dev
@@ -59,9 +67,10 @@ present() {
 case $purpose in
 demo) wanted=$base ;;
 agent) wanted=$agent ;;
-check) wanted=$base$agent$tests ;;
+demo-agent) wanted=$base$agent$wine ;;
+check) wanted=$base$agent$wine$tests ;;
 *)
-    echo "deps: unknown purpose \"$purpose\"; use demo, agent or check" >&2
+    echo "deps: unknown purpose \"$purpose\"; use demo, agent, demo-agent or check" >&2
     exit 2
     ;;
 esac

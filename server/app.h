@@ -9,6 +9,7 @@
 #include "server/config.h"
 #include "server/ingest/ingest.h"
 #include "server/state/fleet.h"
+#include "server/state/wants.h"
 #include "server/store/db.h"
 #include "server/tagdict/tagdict.h"
 
@@ -19,6 +20,7 @@ struct app {
     struct db_pool *db;
     struct fleet *fleet;
     struct ingest *ingest;
+    struct wants *wants;            /* what agents are asked for with the next answer */
     struct tagdict *tagdict;        /* built-in and imported; immutable while serving */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
     struct http *http;

@@ -31,6 +31,10 @@ static const struct setting {
     SETTING(listen, KIND_TEXT, "127.0.0.1:8080", 0, 0, "address and port; port 0 takes a free one"),
     SETTING(insecure_http, KIND_BOOL, "no", 0, 0,
             "allow plain HTTP on other addresses than loopback"),
+    SETTING(
+        tls_cert, KIND_TEXT, "", 0, 0,
+        "PEM file with the certificate and its chain: HTTPS instead of HTTP; read again on SIGHUP"),
+    SETTING(tls_key, KIND_TEXT, "", 0, 0, "PEM file with the private key of tls-cert"),
     SETTING(web_root, KIND_TEXT, "", 0, 0, "serve the page from this folder, not from the program"),
     SETTING(ready_file, KIND_TEXT, "", 0, 0, "write ADDRESS:PORT here once the server listens"),
     SETTING(log_level, KIND_TEXT, "info", 0, 0, "error, warning, info or debug"),
@@ -49,6 +53,10 @@ static const struct setting {
             "time between analysis passes; 0 for none"),
     SETTING(session_us, KIND_DURATION, "12h", US_PER_MINUTE, 90 * US_PER_DAY,
             "a sign-in on the page lasts this long"),
+    SETTING(agent_interval_us, KIND_DURATION, "5m", 10 * US_PER_SECOND, US_PER_DAY,
+            "agents take a snapshot this often, unless they are set otherwise"),
+    SETTING(enroll_cooldown_us, KIND_DURATION, "60s", 0, US_PER_DAY,
+            "one machine may enroll again only after this long"),
 #undef SETTING
 };
 #define SETTING_COUNT (sizeof settings / sizeof settings[0])
@@ -114,6 +122,11 @@ static bool parse_number(const char *text, const struct unit *units, int64_t *re
             return !__builtin_mul_overflow(value, units->factor, ret_value);
     }
     return false;
+}
+
+bool config_duration(const char *text, int64_t *ret_us)
+{
+    return parse_number(text, duration_units, ret_us);
 }
 
 static enum status set_number(const struct setting *setting, const char *text, int64_t *ret_value,

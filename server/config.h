@@ -19,6 +19,8 @@ struct config {
     const char *database_url;
     const char *listen;     /* "127.0.0.1:8080"; port 0: any free one */
     bool insecure_http;     /* plain HTTP on other addresses than loopback */
+    const char *tls_cert;   /* PEM file with the certificate and its chain; "": plain HTTP */
+    const char *tls_key;    /* PEM file with its private key; both or neither */
     const char *web_root;   /* serve the page from this folder instead; "" : embedded */
     const char *ready_file; /* write "ADDR:PORT\n" there once listening; "": none */
     const char *log_level;
@@ -31,6 +33,8 @@ struct config {
     int64_t keyframe_us;
     int64_t analyze_interval_us; /* 0: never by itself */
     int64_t session_us;
+    int64_t agent_interval_us;  /* between two snapshots of an agent, as it is told */
+    int64_t enroll_cooldown_us; /* one machine enrolls no more often; 0: as often as it likes */
     struct config_texts *texts; /* owns the texts */
 };
 
@@ -46,6 +50,9 @@ enum status config_load(int argc, char **argv, struct config *ret_config,
                         struct config_args *ret_rest, struct err *err) MUST_CHECK;
 void config_done(struct config *config);
 #define AUTO_CONFIG CLEANUP(config_done)
+
+/* "90s", "5m", "1h", "30d", as the settings are written. False for anything else. */
+bool config_duration(const char *text, int64_t *ret_us);
 
 void config_print_help(struct strbuf *out);   /* one line a setting, for --help */
 void config_print_sample(struct strbuf *out); /* the sample file */

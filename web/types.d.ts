@@ -71,6 +71,7 @@ interface FindingHost {
   limit: string | null;
   process: string | null;
   process_handles: number | null;
+  simulated?: boolean;
 }
 
 interface Cause {
@@ -154,6 +155,10 @@ interface HostItem {
   findings: number;
   worst_severity: Severity | null;
   simulated: boolean;
+  silent: boolean;
+  awaiting_first_snapshot: boolean;
+  enrolled_at: Time;
+  agent: { version: string | null; waiting: number | null; dropped: number | null; simulated: boolean } | null;
 }
 
 interface HostDetail extends HostItem {
@@ -163,6 +168,10 @@ interface HostDetail extends HostItem {
     name: string;
     version: string | null;
     company: string | null;
+    product: string | null;
+    sha256: string | null;
+    symbols: string | null;
+    scanned: boolean;
     tags: string[];
     since: Time;
   }[];
@@ -179,6 +188,7 @@ interface HostDetail extends HostItem {
   processes: { pid: number; image: string; handles: number | null }[];
   sessions: { id: number; paged_bytes: Bytes; failures: number | null }[];
   events: { at: Time; provider: string; id: number }[];
+  big_blocks: { at: Time; tags: { tag: string; sizes: { bytes: number; blocks: number }[] }[] } | null;
   finding_ids: string[];
   first_snapshot_at: Time;
   last_snapshot_at: Time;
@@ -286,11 +296,15 @@ interface DriverItem {
   hosts: number;
   tags: string[];
   findings: number;
+  product: string | null;
+  files: number;
+  files_scanned: number;
 }
 
 interface DriverDetail {
   name: string;
   company: string | null;
+  product: string | null;
   tags: string[];
   versions: {
     version: string;
@@ -299,6 +313,7 @@ interface DriverDetail {
     last_seen: Time;
     hosts_in_findings: number;
     leak_bytes_per_hour: number | null;
+    files: { sha256: string; symbols: string | null; scanned: boolean; tags: string[]; hosts: number; first_seen: Time; scanned_at: Time }[];
   }[];
   adoption: { t: number[]; versions: Record<string, number[]> };
 }

@@ -58,16 +58,18 @@ struct agent_parts { /* all borrowed, must outlive the agent */
     void (*event)(void *arg, enum agent_event event, const char *text);
 };
 
-struct agent_options {
+struct agent_options {       /* texts are borrowed and must outlive the agent */
     const char *version;     /* "0.1.0" */
     int64_t interval_us;     /* 0: the server decides; until it has, 5 minutes */
     int64_t first_sample_us; /* uptime before which no sample is taken (3 minutes after boot) */
     unsigned top_processes;
-    uint64_t spool_bytes;
-    int64_t spool_age_us;
+    bool top_processes_fixed;  /* chosen on this host: the server does not change it */
+    uint64_t spool_bytes;      /* 0: 64 MiB */
+    int64_t spool_age_us;      /* 0: 14 days */
     bool simulated;            /* the source says: pool data does not come from a kernel */
     const char *enroll_secret; /* used when there is no identity yet; may be NULL */
     const char *host_name;
+    const char *tags;       /* of SETTING_TAGS: become attributes; may be NULL */
     const char *machine_id; /* hash of hardware ids, to tell a clone; may be "" */
     uint64_t seed;          /* of jitter */
 };
@@ -75,27 +77,30 @@ struct agent_options {
 struct agent;
 
 /* Reads identity, state and spool from files; a corrupt one is set aside with an event, never a
- * failure. ST_NOMEM, ST_IO: the folder cannot be used. */
+ * failure. An identity that belongs to another machine (a disk image on other hardware) is given
+ * up, with an event. ST_NOMEM, ST_IO: the folder cannot be used. */
 enum status agent_open(const struct agent_parts *parts, const struct agent_options *options,
                        struct agent **ret_agent, struct err *err) MUST_CHECK;
-void agent_close(struct agent *agent);
+void agent_close(struct agent *agent); /* saves the state; NULL: nothing */
 /* Does at most one sample and one POST. Returns the monotonic time (clock_mono_us) at which to call
  * again, always later than now. Never fails: faults become events and backoff. */
 int64_t agent_step(struct agent *agent);
-/* Asks for a sample at the next step, whatever the schedule says. */
+/* Asks for a sample at the next step, whatever the schedule says; and ends a wait for the server.
+ */
 void agent_sample_now(struct agent *agent);
 /* True when the spool is empty and nothing is under way (tests; `run --once`). */
 bool agent_idle(const struct agent *agent);
 bool agent_enrolled(const struct agent *agent);
 
-/* For `status`, also of an agent that runs in another process: what lies in the folder. */
+/* For `status`, also of an agent that runs in another process: what lies in the folder. Changes
+ * nothing there. */
 struct agent_summary {
     bool enrolled;
     char host_id[LIMIT_HOST_ID_BYTES + 1];
     size_t spooled;
     uint64_t spooled_bytes;
-    int64_t oldest_us; /* TIME_UNKNOWN: none */
-    uint64_t dropped;
+    int64_t oldest_us;      /* TIME_UNKNOWN: none */
+    uint64_t dropped;       /* as of the last snapshot */
     int64_t last_sample_us; /* TIME_UNKNOWN: never; so with the next */
     int64_t last_acknowledged_us;
     char last_fault[256]; /* "": none since the last success */

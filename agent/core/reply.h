@@ -63,7 +63,9 @@ struct reply_problem {
     char detail[256];
 };
 
-/* ST_MALFORMED: not CBOR or cut off; ST_INVALID: breaks the shape above. */
+/* ST_MALFORMED: not CBOR or cut off; ST_INVALID: breaks the shape above. Then the reply is one that
+ * says nothing. Of `scan` and `blocks` what does not fit is left for a later reply. Texts are cut
+ * to fit, valid UTF-8 and without control characters; a token is printable ASCII without blanks. */
 enum status reply_snapshots_read(const void *data, size_t length, struct reply_snapshots *ret_reply,
                                  struct err *err) MUST_CHECK;
 enum status reply_enroll_read(const void *data, size_t length, struct reply_enroll *ret_reply,

@@ -25,7 +25,8 @@ enum settings_layer {
 const char *settings_layer_name(enum settings_layer layer); /* "policy", ... */
 
 enum setting {
-    SETTING_SERVER_URL,      /* ServerUrl: "https://pool.example.com", no path; "" not set */
+    SETTING_SERVER_URL,      /* ServerUrl: "https://pool.example.com", no path; "" not set. http
+                              * only to this machine itself: a token must not travel in clear */
     SETTING_ENROLL_FILE,     /* EnrollFile: file with an enroll secret, removed after use */
     SETTING_PROXY,           /* Proxy: "" automatic, "none", or "http://host:port" */
     SETTING_CA_FILE,         /* CaFile: PEM; only these authorities are trusted */
@@ -66,7 +67,18 @@ const char *settings_text(const struct settings *settings, enum setting which); 
 int64_t settings_number(const struct settings *settings, enum setting which);
 const char *setting_name(enum setting which);
 const char *setting_help(enum setting which); /* one line */
-/* "ServerUrl  https://...  (policy)" lines. */
+/* "ServerUrl  https://...  (policy)" lines, in the order of the table. */
 void settings_print(const struct settings *settings, struct strbuf *out);
+
+/* One "name=value" of a Tags value. Borrowed from it; not ended by NUL. */
+struct settings_tag {
+    const char *name;
+    size_t name_length;
+    const char *value;
+    size_t value_length;
+};
+/* Takes the next one from *text, which starts as a value of SETTING_TAGS; false: no more, or not
+ * of that form (which settings_set does not let in). */
+bool settings_next_tag(const char **text, struct settings_tag *ret_tag);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define NT_SUCCESS_STATUS         0
+#define NT_BUFFER_OVERFLOW        ((int32_t)0x80000005)
 #define NT_NOT_IMPLEMENTED        ((int32_t)0xC0000002)
 #define NT_INVALID_INFO_CLASS     ((int32_t)0xC0000003)
 #define NT_INFO_LENGTH_MISMATCH   ((int32_t)0xC0000004)

@@ -33,7 +33,7 @@ struct pe {
     bool is64;
     uint32_t stamp;
     bool reproducible; /* debug type 16: the stamp is a hash, not a date */
-    uint32_t checksum, image_bytes, entry;
+    uint32_t checksum, image_bytes, headers_bytes, entry;
     uint64_t image_base;
     size_t section_count;
     struct pe_section sections[PE_SECTIONS_MAX];
@@ -46,6 +46,9 @@ struct pe {
 enum status pe_open(const void *data, size_t length, struct pe *ret_pe, struct err *err) MUST_CHECK;
 /* File offset of a virtual address range, or SIZE_MAX when it is not wholly in the file. */
 size_t pe_offset(const struct pe *pe, uint32_t virtual_address, size_t length);
+/* A NUL-terminated text of at most max bytes: its length and where it stands (borrowed from the
+ * file), or SIZE_MAX when there is none. */
+size_t pe_text(const struct pe *pe, uint32_t virtual_address, size_t max, const char **ret_text);
 
 struct pe_facts {
     char version[24]; /* "32.0.11002.41" from VS_FIXEDFILEINFO, which does not lie; "" unknown */
@@ -57,5 +60,8 @@ struct pe_facts {
 };
 /* Whatever can be read; the rest is "". */
 void pe_facts(const struct pe *pe, struct pe_facts *ret_facts);
+/* Its two halves (version.c, symbols.c); facts that cannot be read are left alone. */
+void pe_read_version(const struct pe *pe, struct pe_facts *facts);
+void pe_read_symbols(const struct pe *pe, struct pe_facts *facts);
 
 #endif

@@ -6,7 +6,8 @@ DROP VIEW IF EXISTS v_host, v_host_totals, v_host_attribute_history, v_host_driv
 CREATE VIEW v_host AS
 SELECT h.host_id, h.id, h.name, h.first_seen_at, h.last_seen_at, h.boot_at,
        h.last_seen_at - h.boot_at AS uptime,
-       a.os_name, a.os_build, a.role, a.model, a.ram_bytes
+       a.os_name, a.os_build, a.role, a.model, a.ram_bytes,
+       h.agent_version, h.agent_waiting, h.agent_dropped, h.agent_simulated
 FROM host h
 LEFT JOIN LATERAL (
     SELECT max(value) FILTER (WHERE name = 'os.name') AS os_name,
@@ -30,8 +31,11 @@ FROM host_attribute a JOIN host h USING (host_id);
 COMMENT ON VIEW v_host_attribute_history IS 'Every value an attribute ever had, with the time it held';
 
 CREATE VIEW v_host_driver_history AS
-SELECT h.id, h.name AS host_name, d.name AS driver, d.version, d.company, d.tags, d.valid_from, d.valid_to
-FROM host_driver d JOIN host h USING (host_id);
+SELECT h.id, h.name AS host_name, d.name AS driver, d.version, d.company,
+       CASE WHEN d.tags = '{}' THEN coalesce(f.tags, '{}') ELSE d.tags END AS tags,
+       d.valid_from, d.valid_to, encode(d.sha256, 'hex') AS sha256, f.product, f.symbols,
+       f.scanned_at
+FROM host_driver d JOIN host h USING (host_id) LEFT JOIN driver_file f USING (sha256);
 COMMENT ON VIEW v_host_driver_history IS 'Every version of a driver a host ever had, with the time it held';
 
 CREATE VIEW v_driver_version AS

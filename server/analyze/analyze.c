@@ -196,8 +196,13 @@ enum status analysis_finish(struct analysis *analysis, struct finding_list *ret_
         group_pairs(&analysis->fleet, pairs, pair_count, analysis->options.tagdict, &incidents) !=
             ST_OK)
         return err_set(err, ST_NOMEM, "could not compare hosts: out of memory");
-    struct build build = {&analysis->fleet, cache, analysis->options.tagdict,
-                          analysis->options.as_of_us, &list.arena};
+    struct build build = {&analysis->fleet,
+                          cache,
+                          analysis->options.tagdict,
+                          analysis->options.as_of_us,
+                          &list.arena,
+                          analysis->options.owners,
+                          analysis->options.owner_count};
     list.items = arena_alloc(
         &list.arena, incidents.count + SHIFT_FINDINGS_MAX + exhaust_most(&analysis->fleet) + 1,
         sizeof *list.items);

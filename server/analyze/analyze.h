@@ -49,9 +49,19 @@ struct analyze_host {
     size_t point_count;
 };
 
+/* A driver whose code allocates with a tag, found by reading its file. */
+struct analyze_owner {
+    uint32_t tag;
+    const char *driver;
+};
+
 struct analyze_options {
     int64_t as_of_us;              /* "now" of the analysis */
     const struct tagdict *tagdict; /* owners; NULL: no owners named. Borrowed until finish. */
+    /* Where the lists name no driver: by tag (u32), the driver of most hosts first. Borrowed
+     * likewise. */
+    const struct analyze_owner *owners;
+    size_t owner_count;
 };
 
 struct analysis;

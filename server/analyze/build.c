@@ -7,12 +7,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SCORE_SUPPORTS 5.0  /* peers say so */
 #define EXPLAINED_P    1e-4 /* a driver's versions part the hosts this clearly */
 #define HANDLES_SHARE  0.5  /* of the blocks gained must be held by handles */
 #define PLATEAU_GREW   0.6  /* it was below this share of now within the boot */
 #define EVIDENCE_MAX   8
+#define OWNERS_TOLD    3 /* drivers of one tag that are named; the rest is counted */
 
 void build_id(const char *family, enum pool pool, uint32_t tag, const char *more,
               char ret_id[FINDING_ID_MAX])
@@ -31,11 +33,76 @@ void build_id(const char *family, enum pool pool, uint32_t tag, const char *more
     snprintf(ret_id, FINDING_ID_MAX, "f-%016llx", (unsigned long long)hash);
 }
 
+const struct analyze_owner *build_scanned(const struct build *build, uint32_t tag,
+                                          size_t *ret_count)
+{
+    size_t low = 0, high = build->owner_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (build->owners[middle].tag < tag)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t end = low;
+    while (end < build->owner_count && build->owners[end].tag == tag)
+        end++;
+    *ret_count = end - low;
+    return build->owners + low;
+}
+
+static const struct tagdict_entry *find_entry(const struct build *build, uint32_t tag)
+{
+    return build->dict == NULL ? NULL : tagdict_find(build->dict, tag);
+}
+
+const char *build_driver_of(const struct build *build, uint32_t tag)
+{
+    size_t count = 0;
+    const struct tagdict_entry *entry = find_entry(build, tag);
+    const struct analyze_owner *scanned = build_scanned(build, tag, &count);
+    if (entry != NULL && entry->driver != NULL)
+        return entry->driver;
+    return count == 0 ? NULL : scanned[0].driver;
+}
+
+/* "a.sys", "a.sys or b.sys", "a.sys or b.sys or c.sys or 2 more" */
+static void name_scanned(const struct analyze_owner *scanned, size_t count, struct strbuf *out)
+{
+    for (size_t i = 0; i < count && i < OWNERS_TOLD; i++) {
+        strbuf_puts(out, i == 0 ? "" : " or ");
+        strbuf_puts(out, scanned[i].driver);
+    }
+    if (count > OWNERS_TOLD)
+        strbuf_printf(out, " or %zu more", count - OWNERS_TOLD);
+}
+
+/* Lists first, since they are made by people who know; then what the drivers' code says. */
+static bool own_by_scan(const struct build *build, struct finding *finding,
+                        const struct tagdict_entry *entry)
+{
+    AUTO_STRBUF struct strbuf names = STRBUF_INIT;
+    size_t count = 0;
+    const struct analyze_owner *scanned = build_scanned(build, finding->tag, &count);
+    if (count == 0 || (entry != NULL && entry->driver != NULL))
+        return false;
+    name_scanned(scanned, count, &names);
+    if (strbuf_failed(&names))
+        return false;
+    const char *says = entry != NULL ? entry->description : NULL;
+    if (says == NULL)
+        says = count == 1 ? "its code allocates with this tag"
+                          : "the code of each of these drivers allocates with this tag";
+    finding->owner_driver = arena_strdup(build->arena, names.data);
+    finding->owner_description = arena_strdup(build->arena, says);
+    finding->owner_source = "driver_scan";
+    return true;
+}
+
 void build_owner(const struct build *build, struct finding *finding)
 {
-    const struct tagdict_entry *entry =
-        build->dict == NULL ? NULL : tagdict_find(build->dict, finding->tag);
-    if (entry == NULL)
+    const struct tagdict_entry *entry = find_entry(build, finding->tag);
+    if (own_by_scan(build, finding, entry) || entry == NULL)
         return;
     finding->owner_driver =
         entry->driver == NULL ? NULL : arena_strdup(build->arena, entry->driver);
@@ -396,6 +463,23 @@ static void tell_cause(const struct build *build, const struct explanation *why,
     add_evidence(build, finding, &text, lines);
 }
 
+/* The lists name one driver, the code of others says that they use the tag as well. */
+static void tell_scan(const struct build *build, struct finding *finding, const char **lines)
+{
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    size_t count = 0;
+    const struct tagdict_entry *entry = find_entry(build, finding->tag);
+    const struct analyze_owner *scanned = build_scanned(build, finding->tag, &count);
+    if (count == 0 || entry == NULL || entry->driver == NULL)
+        return;
+    if (count == 1 && strcasecmp(scanned[0].driver, entry->driver) == 0)
+        return;
+    strbuf_puts(&text, "By its code this fleet's ");
+    name_scanned(scanned, count, &text);
+    strbuf_puts(&text, " allocates with the tag.");
+    add_evidence(build, finding, &text, lines);
+}
+
 static enum status tell(const struct build *build, const struct incident *incident,
                         const struct explanation *why, struct finding *finding)
 {
@@ -408,6 +492,7 @@ static enum status tell(const struct build *build, const struct incident *incide
     }
     tell_peers(build, finding, lines);
     tell_cause(build, why, finding, lines);
+    tell_scan(build, finding, lines);
     finding->evidence = lines;
     return build_summary(build, finding);
 }
@@ -488,7 +573,7 @@ enum status build_finding(const struct build *build, const struct incident *inci
                                   incident->unaffected,
                                   incident->unaffected_count,
                                   since,
-                                  finding.owner_driver};
+                                  build_driver_of(build, finding.tag)};
     if (explain_hosts(&input, build->arena, &why) != ST_OK)
         return ST_NOMEM;
     finding.confidence = judge(build->fleet, incident, &why);

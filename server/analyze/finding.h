@@ -64,6 +64,7 @@ struct finding_host {
                                 "physical"; NULL: nothing foreseen */
     const char *process;     /* image that holds the objects; NULL: not known */
     int64_t process_handles; /* -1: not known */
+    bool simulated;          /* its data does not come from a kernel; set by the store */
 };
 
 /* Counter-evidence included: of `affected` hosts `affected_with` have the value, of `unaffected`

@@ -67,9 +67,8 @@ static enum status list_owned(const struct build *build, struct owned **ret_owne
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && owned_order(&owned[i - 1], &owned[i]) == 0)
             continue;
-        const struct tagdict_entry *entry = tagdict_find(build->dict, owned[i].tag);
-        uint32_t driver =
-            entry == NULL || entry->driver == NULL ? UINT32_MAX : find_driver(fleet, entry->driver);
+        const char *name = build_driver_of(build, owned[i].tag);
+        uint32_t driver = name == NULL ? UINT32_MAX : find_driver(fleet, name);
         if (driver != UINT32_MAX)
             owned[kept++] = (struct owned){owned[i].pool, owned[i].tag, driver};
     }

@@ -84,7 +84,7 @@ bool api_host_silent(const struct host_state *host, int64_t now_us)
 bool api_host_simulated(const struct host_state *host)
 {
     const char *value = host_state_attribute(host, "poolfleet.simulated");
-    return value != NULL && strcmp(value, "true") == 0;
+    return host->agent.simulated || (value != NULL && strcmp(value, "true") == 0);
 }
 
 int64_t api_number(uint64_t value)

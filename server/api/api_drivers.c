@@ -4,6 +4,7 @@
 #include "server/api/api_common.h"
 #include "server/api/json_out.h"
 #include "server/api/list.h"
+#include "server/store/store_driver_files.h"
 #include "server/store/store_drivers.h"
 #include "server/store/store_rollups.h"
 
@@ -18,12 +19,16 @@ struct item {
     int64_t hosts;
     const char *tags; /* JSON */
     int64_t findings;
+    const char *product;
+    int64_t files;
+    int64_t files_scanned;
 };
 
 #define COLUMN(field, kind) LIST_COLUMN(struct item, field, kind)
 static const struct list_column columns[] = {
-    COLUMN(name, LIST_TEXT), COLUMN(company, LIST_TEXT), COLUMN(versions, LIST_I64),
-    COLUMN(hosts, LIST_I64), COLUMN(tags, LIST_JSON),    COLUMN(findings, LIST_I64),
+    COLUMN(name, LIST_TEXT),    COLUMN(company, LIST_TEXT), COLUMN(versions, LIST_I64),
+    COLUMN(hosts, LIST_I64),    COLUMN(tags, LIST_JSON),    COLUMN(findings, LIST_I64),
+    COLUMN(product, LIST_TEXT), COLUMN(files, LIST_I64),    COLUMN(files_scanned, LIST_I64),
 };
 
 static const struct list_spec spec = {
@@ -35,12 +40,12 @@ static const struct list_spec spec = {
     .max_limit = LIST_LIMIT_MAX,
 };
 
-static void write_tags(const struct driver_item *driver, struct strbuf *out)
+static void write_tags(const char *const *tags, size_t count, struct strbuf *out)
 {
     json_open(out, '[');
-    for (size_t i = 0; i < driver->tag_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         json_comma(out);
-        json_value_text(out, driver->tags[i]);
+        json_value_text(out, tags[i]);
     }
     json_close(out, ']');
 }
@@ -49,7 +54,7 @@ static const char *tags_text(const struct driver_item *driver, struct arena *are
 {
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
 
-    write_tags(driver, &text);
+    write_tags(driver->tags, driver->tag_count, &text);
     return strbuf_failed(&text) ? NULL : arena_strdup(arena, text.data);
 }
 
@@ -96,7 +101,10 @@ enum status api_drivers_list(struct req *rq, struct resp *rs, struct err *err)
                                      driver->versions,
                                      driver->hosts,
                                      tags_text(driver, &drivers.arena),
-                                     driver->findings};
+                                     driver->findings,
+                                     driver->product,
+                                     driver->files,
+                                     driver->files_scanned};
         if (items[count++].tags == NULL)
             return err_set(err, ST_NOMEM, "could not list drivers: out of memory");
     }
@@ -108,7 +116,38 @@ enum status api_drivers_list(struct req *rq, struct resp *rs, struct err *err)
 /* ---- one driver
  * --------------------------------------------------------------------------------------- */
 
-static void write_versions(const struct driver_history *history, struct strbuf *out)
+static bool same_version(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Usually one file; several under one name and version are different builds. */
+static void write_files(const struct driver_file_items *files, const char *version,
+                        struct strbuf *out)
+{
+    json_key_open(out, "files", '[');
+    for (size_t i = 0; i < files->count; i++) {
+        const struct driver_file_item *file = &files->items[i];
+        char hash[2 * DRIVER_FILE_HASH_BYTES + 1];
+        if (!same_version(file->version, version))
+            continue;
+        driver_file_hash_format(file->hash, hash);
+        json_open(out, '{');
+        json_text(out, "sha256", hash);
+        json_text(out, "symbols", file->symbols);
+        json_bool(out, "scanned", file->scanned);
+        json_key(out, "tags");
+        write_tags(file->tags, file->tag_count, out);
+        json_i64(out, "hosts", file->hosts);
+        json_time(out, "first_seen", file->first_seen_us);
+        json_time(out, "scanned_at", file->scanned_at_us);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+static void write_versions(const struct driver_history *history,
+                           const struct driver_file_items *files, struct strbuf *out)
 {
     json_key_open(out, "versions", '[');
     for (size_t i = 0; i < history->version_count; i++) {
@@ -120,14 +159,10 @@ static void write_versions(const struct driver_history *history, struct strbuf *
         json_time(out, "last_seen", version->last_seen_us);
         json_i64(out, "hosts_in_findings", version->hosts_in_findings);
         json_number(out, "leak_bytes_per_hour", version->leak_bytes_per_hour);
+        write_files(files, version->version, out);
         json_close(out, '}');
     }
     json_close(out, ']');
-}
-
-static bool same_version(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 /* One column per version over all days of the range; a day without a row is 0 hosts. */
@@ -196,6 +231,7 @@ enum status api_drivers_get(struct req *rq, struct resp *rs, struct err *err)
     AUTO_DBLEASE struct db *db = NULL;
     AUTO_DRIVER_ITEMS struct driver_items drivers = {0};
     AUTO_DRIVER_HISTORY struct driver_history history = {0};
+    AUTO_DRIVER_FILE_ITEMS struct driver_file_items files = {0};
     struct span span;
     enum status status = req_query_only(rq, NULL, 0, err);
 
@@ -207,14 +243,17 @@ enum status api_drivers_get(struct req *rq, struct resp *rs, struct err *err)
         status = err_set(err, ST_NOT_FOUND, "driver \"%s\" is not known", rq->args[0]);
     if (status == ST_OK)
         status = read_history(db, rq->args[0], &span, &history, err);
+    if (status == ST_OK)
+        status = store_driver_files_of(db, rq->args[0], &files, err);
     if (status != ST_OK)
         return status;
     json_open(&rs->body, '{');
     json_text(&rs->body, "name", drivers.items[0].name);
     json_text(&rs->body, "company", drivers.items[0].company);
     json_key(&rs->body, "tags");
-    write_tags(&drivers.items[0], &rs->body);
-    write_versions(&history, &rs->body);
+    write_tags(drivers.items[0].tags, drivers.items[0].tag_count, &rs->body);
+    json_text(&rs->body, "product", drivers.items[0].product);
+    write_versions(&history, &files, &rs->body);
     write_adoption(&history, span.from_us, span.to_us, &rs->body);
     json_close(&rs->body, '}');
     return api_reply_json(rs, err);

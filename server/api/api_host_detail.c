@@ -9,6 +9,7 @@
 #define CHANGES_MAX    200
 #define SERIES_SPAN_US (7 * US_PER_DAY)
 #define SERIES_POINTS  500
+#define BLOCKS_SPAN_US (2 * US_PER_DAY) /* they are asked for once a day */
 
 static void write_attributes(const struct host_state *host, struct strbuf *out)
 {
@@ -38,6 +39,10 @@ static enum status write_drivers(struct db *db, int64_t key, struct strbuf *out,
         json_text(out, "name", driver->name);
         json_text(out, "version", driver->version);
         json_text(out, "company", driver->company);
+        json_text(out, "product", driver->product);
+        json_text(out, "sha256", driver->sha256);
+        json_text(out, "symbols", driver->symbols);
+        json_bool(out, "scanned", driver->scanned);
         json_key_open(out, "tags", '[');
         for (size_t j = 0; j < driver->tag_count; j++) {
             json_comma(out);
@@ -174,6 +179,35 @@ static void write_lists(const struct snapshot *snapshot, struct strbuf *out)
     json_close(out, ']');
 }
 
+/* Measured only now and then, when a finding asks for it: of the newest document that has them. */
+static void write_big_blocks(const struct snapshot *snapshot, struct strbuf *out)
+{
+    json_key(out, "big_blocks");
+    if (snapshot->block_count == 0) {
+        json_value_text(out, NULL);
+        return;
+    }
+    json_open(out, '{');
+    json_time(out, "at", snapshot->taken_at_us);
+    json_key_open(out, "tags", '[');
+    for (size_t i = 0; i < snapshot->block_count; i++) {
+        const struct snapshot_blocks *blocks = &snapshot->blocks[i];
+        json_open(out, '{');
+        json_tag(out, "tag", blocks->tag);
+        json_key_open(out, "sizes", '[');
+        for (size_t s = 0; s < blocks->count; s++) {
+            json_open(out, '{');
+            json_i64(out, "bytes", api_number(blocks->bytes[s]));
+            json_i64(out, "blocks", api_number(blocks->blocks[s]));
+            json_close(out, '}');
+        }
+        json_close(out, ']');
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_close(out, '}');
+}
+
 /* What the newest document said beside the tables. Its chain may have fallen to retention: then
  * nothing is known of it, and the rest of the host still is. */
 static enum status write_newest(struct db *db, const struct host_state *host, struct strbuf *out,
@@ -191,6 +225,18 @@ static enum status write_newest(struct db *db, const struct host_state *host, st
     write_lists(&snapshot, out);
     snapshot_done(&snapshot);
     return ST_OK;
+}
+
+static enum status write_blocks(struct db *db, const struct host_state *host, struct strbuf *out,
+                                struct err *err)
+{
+    AUTO_SNAPSHOT struct snapshot snapshot;
+    snapshot_init(&snapshot);
+    enum status status =
+        store_big_blocks(db, host->key, host->taken_at_us - BLOCKS_SPAN_US, &snapshot, err);
+    if (status == ST_OK)
+        write_big_blocks(&snapshot, out);
+    return status;
 }
 
 static enum status write_finding_ids(struct db *db, const struct host_state *host,
@@ -223,7 +269,39 @@ static enum status write_stored(struct db *db, const struct host_state *host, st
         status = write_totals_series(db, host, out, err);
     if (status == ST_OK)
         status = write_newest(db, host, out, err);
+    if (status == ST_OK)
+        status = write_blocks(db, host, out, err);
     return status == ST_OK ? write_finding_ids(db, host, out, err) : status;
+}
+
+/* One that has enrolled and sent nothing: the same members, with nothing in them yet. */
+static enum status reply_awaiting(struct db *db, const char *id, struct resp *rs, struct err *err)
+{
+    static const char *const lists[] = {"drivers",   "changes",  "boots",  "objects",
+                                        "processes", "sessions", "events", "finding_ids"};
+    AUTO_AWAITING_LIST struct store_awaiting_list list = {0};
+    struct strbuf *out = &rs->body;
+    enum status status = store_hosts_awaiting(db, id, &list, err);
+
+    if (status == ST_OK && list.count == 0)
+        status = err_set(err, ST_NOT_FOUND, "host \"%s\" is not known", id);
+    if (status != ST_OK)
+        return status;
+    json_open(out, '{');
+    api_host_write_awaiting(&list.items[0], out);
+    json_raw(out, "attributes", list.items[0].attributes == NULL ? "{}" : list.items[0].attributes);
+    json_key_open(out, "totals", '{');
+    for (unsigned i = 0; i < TOTAL_COUNT; i++)
+        json_i64(out, total_name((enum total)i), NUMBER_ABSENT);
+    json_close(out, '}');
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        json_raw(out, lists[i], "[]");
+    json_raw(out, "totals_series", "{\"t\":[],\"nonpaged_bytes\":[],\"paged_bytes\":[]}");
+    json_raw(out, "big_blocks", NULL);
+    json_raw(out, "first_snapshot_at", NULL);
+    json_raw(out, "last_snapshot_at", NULL);
+    json_close(out, '}');
+    return api_reply_json(rs, err);
 }
 
 enum status api_hosts_get(struct req *rq, struct resp *rs, struct err *err)
@@ -234,11 +312,13 @@ enum status api_hosts_get(struct req *rq, struct resp *rs, struct err *err)
     enum status status = req_query_only(rq, NULL, 0, err);
 
     if (status == ST_OK)
-        status = api_host_arg(rq, &host, err);
-    if (status == ST_OK)
         status = api_lease(rq, &db, err);
-    if (status == ST_OK)
-        status = store_findings_hosts(db, &counts, err);
+    if (status != ST_OK)
+        return status;
+    host = fleet_get(rq->app->fleet, rq->args[0]);
+    if (host == NULL)
+        return reply_awaiting(db, rq->args[0], rs, err);
+    status = store_findings_hosts(db, &counts, err);
     if (status != ST_OK)
         return status;
     json_open(&rs->body, '{');

@@ -26,6 +26,9 @@ struct host_item {
     int worst_severity;
     bool simulated;
     bool silent;
+    bool awaiting_first_snapshot; /* enrolled, nothing sent yet */
+    int64_t enrolled_at;          /* of those only */
+    const char *agent;            /* JSON */
 };
 
 #define COLUMN(field, kind) LIST_COLUMN(struct host_item, field, kind)
@@ -47,6 +50,9 @@ static const struct list_column columns[] = {
     LIST_COLUMN_ENUM(struct host_item, worst_severity, api_severity_names),
     COLUMN(simulated, LIST_BOOL),
     COLUMN(silent, LIST_BOOL),
+    COLUMN(awaiting_first_snapshot, LIST_BOOL),
+    COLUMN(enrolled_at, LIST_TIME),
+    COLUMN(agent, LIST_JSON),
 };
 
 static const struct list_spec spec = {
@@ -63,8 +69,24 @@ static int count_compare(const void *key, const void *item)
     return strcmp(key, ((const struct finding_host_count *)item)->host_id);
 }
 
+/* NULL where nothing is known of the agent, or when memory is out. */
+static const char *agent_text(const struct snapshot_agent *agent, struct arena *arena)
+{
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+
+    if (!agent->present)
+        return NULL;
+    json_open(&text, '{');
+    json_text(&text, "version", agent->version);
+    json_i64(&text, "waiting", agent->waiting < 0 ? NUMBER_ABSENT : agent->waiting);
+    json_i64(&text, "dropped", agent->dropped < 0 ? NUMBER_ABSENT : agent->dropped);
+    json_bool(&text, "simulated", agent->simulated);
+    json_close(&text, '}');
+    return strbuf_failed(&text) ? NULL : arena_strdup(arena, text.data);
+}
+
 static void item_fill(const struct host_state *host, const struct finding_host_counts *counts,
-                      int64_t now, struct host_item *item)
+                      int64_t now, struct arena *arena, struct host_item *item)
 {
     const struct finding_host_count *count =
         counts->count == 0
@@ -89,23 +111,70 @@ static void item_fill(const struct host_state *host, const struct finding_host_c
         .worst_severity = count == NULL ? -1 : (int)count->worst,
         .simulated = api_host_simulated(host),
         .silent = api_host_silent(host, now),
+        .enrolled_at = TIME_UNKNOWN,
+        .agent = agent_text(&host->agent, arena),
     };
 }
 
-void api_host_write(const struct host_state *host, const struct finding_host_counts *counts,
-                    struct strbuf *out)
+static void item_fill_awaiting(const struct store_awaiting *awaiting, struct arena *arena,
+                               struct host_item *item)
 {
-    struct host_item item;
+    const struct snapshot_agent agent = {.present = awaiting->agent_version != NULL,
+                                         .version = awaiting->agent_version,
+                                         .waiting = -1,
+                                         .dropped = -1};
+
+    *item = (struct host_item){
+        .id = awaiting->id,
+        .name = awaiting->name,
+        .os_name = awaiting->os_name,
+        .os_build = awaiting->os_build,
+        .role = awaiting->role,
+        .model = awaiting->model,
+        .ram_bytes = NUMBER_ABSENT,
+        .boot_at = TIME_UNKNOWN,
+        .uptime_seconds = NUMBER_ABSENT,
+        .last_seen = TIME_UNKNOWN,
+        .nonpaged_bytes = NUMBER_ABSENT,
+        .paged_bytes = NUMBER_ABSENT,
+        .nonpaged_limit_bytes = NUMBER_ABSENT,
+        .worst_severity = -1,
+        .awaiting_first_snapshot = true,
+        .enrolled_at = awaiting->enrolled_at_us,
+        .agent = agent_text(&agent, arena),
+    };
+}
+
+static void write_members(const struct host_item *item, struct strbuf *out)
+{
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
 
-    item_fill(host, counts, clock_wall_us(), &item);
-    list_write_json(&spec, &item, &text);
+    list_write_json(&spec, item, &text);
     if (strbuf_failed(&text)) {
         out->failed = true;
         return;
     }
     json_comma(out);
     strbuf_add(out, text.data + 1, text.length - 2);
+}
+
+void api_host_write(const struct host_state *host, const struct finding_host_counts *counts,
+                    struct strbuf *out)
+{
+    AUTO_ARENA struct arena arena = {0};
+    struct host_item item;
+
+    item_fill(host, counts, clock_wall_us(), &arena, &item);
+    write_members(&item, out);
+}
+
+void api_host_write_awaiting(const struct store_awaiting *awaiting, struct strbuf *out)
+{
+    AUTO_ARENA struct arena arena = {0};
+    struct host_item item;
+
+    item_fill_awaiting(awaiting, &arena, &item);
+    write_members(&item, out);
 }
 
 struct filter {
@@ -152,12 +221,14 @@ static bool filter_takes(const struct filter *filter, const struct host_item *it
            api_text_has(item->model, filter->q);
 }
 
-static enum status host_counts(const struct req *rq, struct finding_host_counts *ret_counts,
-                               struct err *err)
+static enum status read_stored(const struct req *rq, struct finding_host_counts *ret_counts,
+                               struct store_awaiting_list *ret_awaiting, struct err *err)
 {
     AUTO_DBLEASE struct db *db = NULL;
     enum status status = api_lease(rq, &db, err);
-    return status == ST_OK ? store_findings_hosts(db, ret_counts, err) : status;
+    if (status == ST_OK)
+        status = store_findings_hosts(db, ret_counts, err);
+    return status == ST_OK ? store_hosts_awaiting(db, NULL, ret_awaiting, err) : status;
 }
 
 enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err)
@@ -165,25 +236,31 @@ enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err)
     AUTO_LIST_QUERY struct list_query query = {0};
     AUTO_FLEET_LIST struct fleet_list list = {0};
     AUTO_FINDING_HOST_COUNTS struct finding_host_counts counts = {0};
+    AUTO_AWAITING_LIST struct store_awaiting_list awaiting = {0};
+    AUTO_ARENA struct arena arena = {0};
     struct filter filter;
     enum status status = filter_read(rq, &filter, err);
 
     if (status == ST_OK)
         status = list_query_read(rq, &spec, &query, err);
     if (status == ST_OK)
-        status = host_counts(rq, &counts, err);
+        status = read_stored(rq, &counts, &awaiting, err);
     if (status == ST_OK && (status = fleet_list(rq->app->fleet, &list)) != ST_OK)
         err_set(err, status, "could not list the hosts: out of memory");
     if (status != ST_OK)
         return status;
 
-    AUTO_FREE struct host_item *items = calloc(list.count + 1, sizeof *items);
+    AUTO_FREE struct host_item *items = calloc(list.count + awaiting.count + 1, sizeof *items);
     size_t count = 0;
     int64_t now = clock_wall_us();
     if (items == NULL)
         return err_set(err, ST_NOMEM, "could not list the hosts: out of memory");
     for (size_t i = 0; i < list.count; i++) {
-        item_fill(list.items[i], &counts, now, &items[count]);
+        item_fill(list.items[i], &counts, now, &arena, &items[count]);
+        count += filter_takes(&filter, &items[count]);
+    }
+    for (size_t i = 0; i < awaiting.count; i++) {
+        item_fill_awaiting(&awaiting.items[i], &arena, &items[count]);
         count += filter_takes(&filter, &items[count]);
     }
     return list_reply(rq, rs, &spec, &query, NULL, items, sizeof *items, count, err);

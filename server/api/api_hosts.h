@@ -7,6 +7,7 @@
 #include "server/http/http.h"
 #include "server/state/fleet.h"
 #include "server/store/store_findings.h"
+#include "server/store/store_hosts.h"
 
 enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err);
 enum status api_hosts_get(struct req *rq, struct resp *rs, struct err *err);
@@ -16,6 +17,8 @@ enum status api_hosts_series(struct req *rq, struct resp *rs, struct err *err);
 /* Members of one host as in the list, without braces. counts: how many findings touch a host. */
 void api_host_write(const struct host_state *host, const struct finding_host_counts *counts,
                     struct strbuf *out);
+/* The same of one that has sent nothing yet. */
+void api_host_write_awaiting(const struct store_awaiting *awaiting, struct strbuf *out);
 
 #define API_HOSTS_ROUTES                                                                           \
     ROUTE(METHOD_GET, "/api/v1/hosts", ROLE_VIEWER, 0, 0, MEDIA_JSON | MEDIA_NDJSON | MEDIA_CSV,   \

@@ -8,7 +8,7 @@ static int64_t whole(uint64_t value)
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
-static void write_host(const struct finding_host *host, struct strbuf *out)
+static void write_host(const struct finding_host *host, bool stored, struct strbuf *out)
 {
     bool cohort = host->cohort_hosts > 0;
 
@@ -35,6 +35,8 @@ static void write_host(const struct finding_host *host, struct strbuf *out)
     json_text(out, "process", host->process);
     json_i64(out, "process_handles",
              host->process_handles < 0 ? NUMBER_ABSENT : host->process_handles);
+    if (stored)
+        json_bool(out, "simulated", host->simulated);
     json_close(out, '}');
 }
 
@@ -108,7 +110,7 @@ void finding_json_begin(const struct finding *finding, const struct finding_reco
     json_i64(out, "host_count", whole(total));
     json_key_open(out, "hosts", '[');
     for (size_t i = 0; i < finding->host_count && i < hosts_max; i++)
-        write_host(&finding->hosts[i], out);
+        write_host(&finding->hosts[i], record != NULL, out);
     json_close(out, ']');
     json_key_open(out, "explained_by", '[');
     for (size_t i = 0; i < finding->cause_count; i++)

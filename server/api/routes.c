@@ -3,8 +3,10 @@
  * The route table: one row per operation, with the role it needs. Each resource's header holds its
  * own rows beside the handlers they name. schema/openapi.yaml says the same; a test compares both.
  */
+#include "server/api/api_agent.h"
 #include "server/api/api_diagnose.h"
 #include "server/api/api_drivers.h"
+#include "server/api/api_enroll.h"
 #include "server/api/api_findings.h"
 #include "server/api/api_hosts.h"
 #include "server/api/api_ingest.h"
@@ -14,8 +16,9 @@
 #include "server/api/api_tags.h"
 
 const struct route routes[] = {
-    API_SESSION_ROUTES,  API_INGEST_ROUTES,  API_OVERVIEW_ROUTES, API_HOSTS_ROUTES, API_TAGS_ROUTES,
-    API_FINDINGS_ROUTES, API_DRIVERS_ROUTES, API_DIAGNOSE_ROUTES, API_META_ROUTES,
+    API_ENROLL_ROUTES,   API_AGENT_ROUTES,    API_SESSION_ROUTES, API_INGEST_ROUTES,
+    API_OVERVIEW_ROUTES, API_HOSTS_ROUTES,    API_TAGS_ROUTES,    API_FINDINGS_ROUTES,
+    API_DRIVERS_ROUTES,  API_DIAGNOSE_ROUTES, API_META_ROUTES,
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];

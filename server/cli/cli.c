@@ -99,6 +99,14 @@ enum status cli_run_action(const struct config *config, struct config_args *args
     return status;
 }
 
+const char *cli_time(int64_t us, char text[TIME_TEXT_MAX])
+{
+    if (us == TIME_UNKNOWN)
+        return "-";
+    time_format(us - us % US_PER_SECOND, text);
+    return text;
+}
+
 enum status cli_print(const struct strbuf *out, struct err *err)
 {
     if (strbuf_failed(out))

@@ -6,6 +6,7 @@
 #ifndef SERVER_CLI_CLI_H
 #define SERVER_CLI_CLI_H
 
+#include "common/clock.h"
 #include "server/config.h"
 #include "server/store/db.h"
 
@@ -17,6 +18,8 @@ enum status cli_migrate(const struct config *config, struct config_args *args, s
 enum status cli_check_config(const struct config *config, struct config_args *args,
                              struct err *err);
 enum status cli_token(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_enroll_secret(const struct config *config, struct config_args *args,
+                              struct err *err);
 enum status cli_tags(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_analyze(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_diagnose(const struct config *config, struct config_args *args, struct err *err);
@@ -42,6 +45,9 @@ struct cli_action {
  * ST_USAGE with `usage` as its message when it names none. */
 enum status cli_run_action(const struct config *config, struct config_args *args,
                            const struct cli_action *actions, const char *usage, struct err *err);
+
+/* A moment in a table, to the second, "-" when unknown; borrowed from text or static. */
+const char *cli_time(int64_t us, char text[TIME_TEXT_MAX]);
 
 /* Takes --name (with its value: "--name v" or "--name=v") out of args; NULL when absent. */
 enum status cli_option(struct config_args *args, const char *name, const char **ret_value,

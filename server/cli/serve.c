@@ -83,13 +83,16 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
     const struct http_options http = {
         .listen = config->listen,
         .insecure_http = config->insecure_http,
+        .tls_cert = config->tls_cert,
+        .tls_key = config->tls_key,
         .web_root = config->web_root,
         .workers = (unsigned)config->http_threads,
         .connections = (unsigned)config->http_connections,
     };
     app->fleet = fleet_new();
     app->tagdict = tagdict_new();
-    if (app->fleet == NULL || app->tagdict == NULL)
+    app->wants = wants_new();
+    if (app->fleet == NULL || app->tagdict == NULL || app->wants == NULL)
         return err_set(err, ST_NOMEM, "could not start: out of memory");
     enum status status = db_pool_new(&database, &app->db, err);
     if (status == ST_OK)
@@ -117,6 +120,7 @@ static void stop(struct app *app, struct jobs *jobs)
     if (app->fleet != NULL)
         fleet_free(app->fleet);
     tagdict_free(app->tagdict);
+    wants_free(app->wants);
     db_pool_free(app->db);
 }
 
@@ -128,6 +132,16 @@ static void log_started(const struct app *app)
     snprintf(took, sizeof took, "%lldms",
              (long long)((clock_wall_us() - app->started_at_us) / US_PER_MS));
     log_info("serving", "address", http_address(app->http), "hosts", hosts, "start", took);
+}
+
+static void reload(struct app *app)
+{
+    struct err err = {0};
+    enum status status = http_reload_tls(app->http, &err);
+    if (status == ST_NOT_FOUND)
+        log_info("nothing to read again", "reason", err.message);
+    else if (status != ST_OK)
+        log_err("could not reload the certificate, the one before stays", &err);
 }
 
 enum status cli_serve(const struct config *config, struct config_args *args, struct err *err)
@@ -151,12 +165,17 @@ enum status cli_serve(const struct config *config, struct config_args *args, str
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1); /* an analysis pass now, say after a back-fill */
+    sigaddset(&signals, SIGHUP);  /* certificate and key again */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     status = start(&app, &jobs, err);
     if (status == ST_OK) {
         log_started(&app);
-        while (sigwait(&signals, &received) == 0 && received == SIGUSR1)
-            jobs_hurry(jobs);
+        while (sigwait(&signals, &received) == 0 && (received == SIGUSR1 || received == SIGHUP)) {
+            if (received == SIGUSR1)
+                jobs_hurry(jobs);
+            else
+                reload(&app);
+        }
         log_info("stopping", "signal", received == SIGTERM ? "SIGTERM" : "SIGINT");
     }
     stop(&app, jobs);

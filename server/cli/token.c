@@ -33,14 +33,6 @@ static enum status create(struct db *db, struct config_args *args, struct err *e
     return status;
 }
 
-static const char *time_text(int64_t us, char text[TIME_TEXT_MAX])
-{
-    if (us == TIME_UNKNOWN)
-        return "-";
-    time_format(us - us % US_PER_SECOND, text);
-    return text;
-}
-
 static enum status list(struct db *db, struct config_args *args, struct err *err)
 {
     AUTO_TOKEN_LIST struct store_token_list tokens = {0};
@@ -57,8 +49,8 @@ static enum status list(struct db *db, struct config_args *args, struct err *err
         char created[TIME_TEXT_MAX];
         char used[TIME_TEXT_MAX];
         strbuf_printf(&out, "%-4lld %-9s %-24s %-21s %-21s %s\n", (long long)token->token_id,
-                      token->role, token->name, time_text(token->created_at_us, created),
-                      time_text(token->last_used_at_us, used),
+                      token->role, token->name, cli_time(token->created_at_us, created),
+                      cli_time(token->last_used_at_us, used),
                       token->revoked_at_us == TIME_UNKNOWN ? "active" : "revoked");
     }
     return cli_print(&out, err);

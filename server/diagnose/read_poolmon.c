@@ -139,7 +139,9 @@ static bool pool_row(const char *line, struct pool_row *ret_row)
         size_t width = scan_characters(row.tag + i, 1);
         i += width > 0 ? width : 1;
     }
-    if (row.numbers < 2 || characters > 4)
+    uint32_t tag;
+    /* More characters only where they are our own \xNN for bytes that cannot be shown. */
+    if (row.numbers < 2 || (characters > 4 && !scan_tag(row.tag, row.tag_length, &tag)))
         return false;
     *ret_row = row;
     return true;

@@ -20,7 +20,7 @@
 struct entry {
     int64_t verified_us; /* 0: empty */
     unsigned char hash[TOKEN_HASH_BYTES];
-    bool is_session;
+    enum credential_kind kind;
     struct identity identity;
 };
 
@@ -59,11 +59,16 @@ void auth_free(struct auth *auth)
 bool credential_make(const char *secret, size_t length, bool is_session, struct limiter_key address,
                      struct credential *ret_credential)
 {
-    if (is_session ? !session_shape_ok(secret, length) : !token_shape_ok(secret, length))
+    enum credential_kind kind = is_session                        ? CREDENTIAL_SESSION
+                                : enroll_shape_ok(secret, length) ? CREDENTIAL_ENROLL
+                                                                  : CREDENTIAL_TOKEN;
+    if (kind == CREDENTIAL_SESSION && !session_shape_ok(secret, length))
+        return false;
+    if (kind == CREDENTIAL_TOKEN && !token_shape_ok(secret, length))
         return false;
     token_hash(secret, length, ret_credential->hash);
     ret_credential->address = address;
-    ret_credential->is_session = is_session;
+    ret_credential->kind = kind;
     return true;
 }
 
@@ -73,11 +78,11 @@ static struct entry *set_of(struct auth *auth, const unsigned char *hash)
     return auth->entries[(hash[0] | (unsigned)hash[1] << 8) % SETS];
 }
 
-static struct entry *find(struct auth *auth, const unsigned char *hash, bool is_session)
+static struct entry *find(struct auth *auth, const unsigned char *hash, enum credential_kind kind)
 {
     struct entry *set = set_of(auth, hash);
     for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].verified_us != 0 && set[i].is_session == is_session &&
+        if (set[i].verified_us != 0 && set[i].kind == kind &&
             sodium_memcmp(set[i].hash, hash, TOKEN_HASH_BYTES) == 0)
             return &set[i];
     }
@@ -88,7 +93,7 @@ static void remember(struct auth *auth, const struct credential *credential,
                      const struct identity *identity)
 {
     pthread_mutex_lock(&auth->lock);
-    struct entry *slot = find(auth, credential->hash, credential->is_session);
+    struct entry *slot = find(auth, credential->hash, credential->kind);
     struct entry *set = set_of(auth, credential->hash);
     for (size_t i = 0; slot == NULL && i < WAYS; i++) {
         if (set[i].verified_us == 0)
@@ -102,7 +107,7 @@ static void remember(struct auth *auth, const struct credential *credential,
         }
     }
     slot->verified_us = clock_mono_us();
-    slot->is_session = credential->is_session;
+    slot->kind = credential->kind;
     memcpy(slot->hash, credential->hash, TOKEN_HASH_BYTES);
     slot->identity = *identity;
     pthread_mutex_unlock(&auth->lock);
@@ -126,7 +131,7 @@ enum status auth_look(struct auth *auth, const struct credential *credential,
     bool known = false;
     bool fresh = false;
     pthread_mutex_lock(&auth->lock);
-    const struct entry *entry = find(auth, credential->hash, credential->is_session);
+    const struct entry *entry = find(auth, credential->hash, credential->kind);
     if (entry != NULL) {
         int64_t age = now - entry->verified_us;
         int64_t ends = entry->identity.expires_at_us;
@@ -154,16 +159,50 @@ unsigned auth_fail(struct auth *auth, struct limiter_key address)
     return wait;
 }
 
+static enum status ask_token(struct db *db, const struct credential *credential,
+                             struct identity *ret_identity, struct err *err)
+{
+    struct store_token token;
+    enum status status = credential->kind == CREDENTIAL_SESSION
+                             ? store_session_verify(db, credential->hash, &token, err)
+                             : store_token_verify(db, credential->hash, &token, err);
+    if (status == ST_OK && !role_parse(token.role, &ret_identity->role))
+        status = err_set(err, ST_UNAUTHORIZED, "the token has an unknown role");
+    if (status != ST_OK)
+        return status;
+    ret_identity->token_id = token.token_id;
+    ret_identity->expires_at_us = token.expires_at_us;
+    memcpy(ret_identity->name, token.name, sizeof ret_identity->name);
+    memcpy(ret_identity->host_id, token.host_id, sizeof ret_identity->host_id);
+    return ST_OK;
+}
+
+static enum status ask_enroll(struct db *db, const struct credential *credential,
+                              struct identity *ret_identity, struct err *err)
+{
+    struct store_enroll_secret secret;
+    enum status status = store_enroll_secret_verify(db, credential->hash, &secret, err);
+    if (status != ST_OK)
+        return status;
+    ret_identity->role = ROLE_ENROLL;
+    ret_identity->token_id = secret.secret_id;
+    ret_identity->expires_at_us = secret.expires_at_us;
+    memcpy(ret_identity->name, secret.name, sizeof ret_identity->name);
+    ret_identity->host_id[0] = '\0';
+    return ST_OK;
+}
+
 static enum status ask(struct auth *auth, const struct credential *credential,
-                       struct store_token *ret_token, struct err *err)
+                       struct identity *ret_identity, struct err *err)
 {
     AUTO_DBLEASE struct db *db = NULL;
     if (clock_mono_us() < atomic_load(&auth->down_until_us))
         return err_set(err, ST_DB, "could not verify the token: database unavailable");
     enum status status = db_lease(auth->pool, LEASE_WAIT_US, &db, err);
     if (status == ST_OK)
-        status = credential->is_session ? store_session_verify(db, credential->hash, ret_token, err)
-                                        : store_token_verify(db, credential->hash, ret_token, err);
+        status = credential->kind == CREDENTIAL_ENROLL
+                     ? ask_enroll(db, credential, ret_identity, err)
+                     : ask_token(db, credential, ret_identity, err);
     if (status == ST_DB)
         atomic_store(&auth->down_until_us, clock_mono_us() + DOWN_US);
     return status;
@@ -172,21 +211,14 @@ static enum status ask(struct auth *auth, const struct credential *credential,
 enum status auth_verify(struct auth *auth, const struct credential *credential,
                         struct identity *ret_identity, struct err *err)
 {
-    struct store_token token;
     struct identity identity;
-    enum status status = ask(auth, credential, &token, err);
-    if (status == ST_OK && !role_parse(token.role, &identity.role))
-        status = err_set(err, ST_UNAUTHORIZED, "the token has an unknown role");
+    enum status status = ask(auth, credential, &identity, err);
     if (status == ST_UNAUTHORIZED) {
         auth_forget(auth, credential->hash);
         limiter_fail(auth->limiter, credential->address, clock_mono_us());
     }
     if (status != ST_OK)
         return status;
-    identity.token_id = token.token_id;
-    identity.expires_at_us = token.expires_at_us;
-    memcpy(identity.name, token.name, sizeof identity.name);
-    memcpy(identity.host_id, token.host_id, sizeof identity.host_id);
     remember(auth, credential, &identity);
     *ret_identity = identity;
     return ST_OK;

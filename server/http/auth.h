@@ -4,6 +4,9 @@
  * table of fixed size, so that ingest needs no query per request and a revoked token dies within
  * that time. A wrong credential is never remembered, but its address pays (limiter.h). Thread-safe.
  *
+ * An enroll secret is such a credential too, told apart by its prefix: it has a role of its own,
+ * which opens one route.
+ *
  * auth_look answers from memory alone and never waits; what it cannot answer, auth_verify asks the
  * database on a thread that may wait.
  */
@@ -13,7 +16,7 @@
 #include "common/limits.h"
 #include "server/http/http.h"
 #include "server/http/limiter.h"
-#include "server/store/store_tokens.h"
+#include "server/store/store_enroll.h"
 
 #define AUTH_FRESH_US (5 * US_PER_SECOND)
 
@@ -21,22 +24,25 @@ struct auth;
 
 struct identity {
     enum role role;
-    int64_t token_id;
+    int64_t token_id;      /* for ROLE_ENROLL: the enroll secret's */
     int64_t expires_at_us; /* TIME_UNKNOWN: never */
     char name[LIMIT_TEXT_BYTES + 1];
     char host_id[LIMIT_HOST_ID_BYTES + 1]; /* "": none */
 };
 
+enum credential_kind { CREDENTIAL_TOKEN, CREDENTIAL_SESSION, CREDENTIAL_ENROLL };
+
 struct credential {
     unsigned char hash[TOKEN_HASH_BYTES];
     struct limiter_key address;
-    bool is_session;
+    enum credential_kind kind;
 };
 
 struct auth *auth_new(struct db_pool *pool); /* pool is borrowed; NULL when memory is out */
 void auth_free(struct auth *auth);
 
-/* False when the text cannot be a token (or session): it is then a failure to charge. */
+/* False when the text cannot be a token or enroll secret (or session): it is then a failure to
+ * charge. */
 bool credential_make(const char *secret, size_t length, bool is_session, struct limiter_key address,
                      struct credential *ret_credential);
 
@@ -44,7 +50,8 @@ bool credential_make(const char *secret, size_t length, bool is_session, struct 
  * *ret_wait_seconds. */
 enum status auth_look(struct auth *auth, const struct credential *credential,
                       struct identity *ret_identity, unsigned *ret_wait_seconds) MUST_CHECK;
-/* ST_OK, ST_UNAUTHORIZED (charged to the address), ST_DB, ST_BUSY. May wait for the database. */
+/* ST_OK, ST_UNAUTHORIZED (charged to the address), ST_DB, ST_BUSY. May wait for the database. Of an
+ * enroll secret err says what is wrong with it: for the log, not for the one who asks. */
 enum status auth_verify(struct auth *auth, const struct credential *credential,
                         struct identity *ret_identity, struct err *err) MUST_CHECK;
 /* A failure found elsewhere: no token at all, or of the wrong shape. Seconds to wait, or 0. */

@@ -20,6 +20,8 @@ struct http;
 struct http_options {
     const char *listen;    /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
     bool insecure_http;    /* allow plain HTTP on other addresses than loopback */
+    const char *tls_cert;  /* PEM file, with the chain; NULL or "": plain HTTP */
+    const char *tls_key;   /* PEM file; both or neither */
     const char *web_root;  /* serve the page from this folder; NULL or "": embedded */
     unsigned threads;      /* network threads; 2 */
     unsigned workers;      /* threads that run blocking handlers; 8 */
@@ -30,8 +32,9 @@ struct http_options {
     unsigned body_seconds; /* a request's body must be complete by then; 120 */
 };
 
-/* ST_USAGE: `listen` is no address, or not loopback without insecure_http; ST_IO: port taken,
- * out of threads. The app is borrowed until http_stop. */
+/* ST_USAGE: `listen` is no address, or not loopback without TLS or insecure_http, or certificate
+ * and key are not what they should be; ST_IO: port taken, out of threads. The app is borrowed until
+ * http_stop. */
 enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
                        struct err *err) MUST_CHECK;
 /* Accepts no more, answers what runs (ingest must still be running for that), joins all threads.
@@ -40,6 +43,10 @@ void http_stop(struct http *http);
 unsigned http_port(const struct http *http);
 /* "127.0.0.1:8080" with the real port, for the ready file. Borrowed until http_stop. */
 const char *http_address(const struct http *http);
+/* Reads the files of the certificate and its key again. Connections that are open keep what they
+ * began with; new ones get the new pair. On failure everything stays as it was. ST_NOT_FOUND: the
+ * server speaks plain HTTP. */
+enum status http_reload_tls(struct http *http, struct err *err) MUST_CHECK;
 /* Counters in Prometheus' text format. */
 void http_write_metrics(struct http *http, struct strbuf *out);
 

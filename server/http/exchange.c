@@ -48,6 +48,8 @@ void exchange_refuse(struct exchange *ex, unsigned code, const char *name, const
                      enum status status, const struct err *err)
 {
     struct reply_wishes wishes = wishes_of(ex);
+    if (head_accept(ex->head.accept, MEDIA_JSON | MEDIA_CBOR) == MEDIA_CBOR)
+        ex->reply.problem_form = DOC_CBOR;
     reply_problem(&ex->reply, code, name, title, status, err, ex->request_id);
     reply_finish(&ex->reply, &wishes);
     ex->state = EXCHANGE_REFUSED;
@@ -115,8 +117,8 @@ static void fill_req(struct exchange *ex)
     rq->body = "";
     rq->accept = head_accept(ex->head.accept, ex->hit.route->reply_media);
     /* Believing this header can only make the sender's own cookie stricter. */
-    rq->plain_http =
-        ex->head.forwarded_proto == NULL || strcmp(ex->head.forwarded_proto, "https") != 0;
+    rq->plain_http = ex->http->tls == NULL && (ex->head.forwarded_proto == NULL ||
+                                               strcmp(ex->head.forwarded_proto, "https") != 0);
     rq->peer_local = is_loopback(&ex->peer) && ex->head.forwarded == NULL;
     rq->peer = ex->peer_text;
     rq->impl = ex;
@@ -266,6 +268,16 @@ static enum status check_body(struct exchange *ex, struct err *err)
     return intake_init(&ex->intake, coding, route->body_limit, err);
 }
 
+/* Why a secret is no good is for the log: who tries secrets learns nothing from the answer. */
+static void refuse_enrolment(struct exchange *ex)
+{
+    struct err err;
+    log_warning("enrolment refused", "reason", ex->ask_err.message, "peer", ex->peer_text,
+                "request", ex->request_id);
+    err_set(&err, ST_UNAUTHORIZED, "the enroll secret is not valid");
+    exchange_refuse(ex, 401, "enroll_refused", "Enrolment refused", ST_UNAUTHORIZED, &err);
+}
+
 void exchange_admit(struct exchange *ex)
 {
     const struct route *route = ex->hit.route;
@@ -273,6 +285,11 @@ void exchange_admit(struct exchange *ex)
     ex->state = EXCHANGE_BODY;
     if (ex->ask_status != ST_OK)
         ex->identity.role = ROLE_NONE;
+    if (route->role == ROLE_ENROLL && ex->ask_status == ST_UNAUTHORIZED &&
+        ex->head.authorization != NULL) {
+        refuse_enrolment(ex);
+        return;
+    }
     if (route->role != ROLE_NONE && ex->ask_status != ST_OK) {
         refuse_status(ex, ex->ask_status, &ex->ask_err);
         return;

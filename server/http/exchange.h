@@ -83,6 +83,7 @@ struct http {
     struct workers *workers;
     struct deadlines *deadlines;
     struct stats *stats;
+    struct tls *tls;   /* NULL: plain HTTP */
     size_t body_limit; /* of all bodies together */
     _Atomic size_t body_bytes;
     _Atomic bool stopping;

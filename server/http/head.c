@@ -105,10 +105,15 @@ static const struct {
     const char *type;
     enum media media;
 } types[] = {
-    {"application/json", MEDIA_JSON},     {"application/x-ndjson", MEDIA_NDJSON},
-    {"application/ndjson", MEDIA_NDJSON}, {"text/csv", MEDIA_CSV},
-    {"text/plain", MEDIA_TEXT},           {"text/html", MEDIA_HTML},
+    {"application/json", MEDIA_JSON},
+    {"application/x-ndjson", MEDIA_NDJSON},
+    {"application/ndjson", MEDIA_NDJSON},
+    {"text/csv", MEDIA_CSV},
+    {"text/plain", MEDIA_TEXT},
+    {"text/html", MEDIA_HTML},
     {"text/markdown", MEDIA_MARKDOWN},
+    {"application/cbor", MEDIA_CBOR},
+    {"application/cbor-seq", MEDIA_CBOR_SEQ},
 };
 
 static bool word_is(const char *text, size_t length, const char *word)
@@ -231,7 +236,7 @@ enum media head_accept(const char *accept, unsigned offered)
     if (accept == NULL || accept[0] == '\0')
         return best;
     best_quality = quality_of(accept, best);
-    for (unsigned bit = 1; bit <= MEDIA_PROMETHEUS; bit <<= 1) {
+    for (unsigned bit = 1; bit <= MEDIA_LAST; bit <<= 1) {
         unsigned quality = (offered & bit) != 0 ? quality_of(accept, (enum media)bit) : 0;
         if (quality > best_quality) {
             best_quality = quality;

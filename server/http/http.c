@@ -12,9 +12,11 @@
 #include "server/app.h"
 #include "server/http/deadlines.h"
 #include "server/http/exchange.h"
+#include "server/http/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -26,6 +28,14 @@
 #define QUEUE_MAX         1024        /* requests that wait for a worker */
 #define REPLY_US          (300 * US_PER_SECOND) /* 8 MiB at 28 KB/s; slower readers are cut */
 #define DRAIN_SECONDS     30
+/* Browsers ignore it for addresses and untrusted certificates, so a trial locks nobody out. */
+#define STRICT_TRANSPORT "max-age=31536000"
+
+/* What we keep of a connection, from its first byte to its last. */
+struct link {
+    struct conn *conn;     /* NULL: without deadline */
+    struct tls_pair *pair; /* what its TLS session rests on; NULL: plain HTTP */
+};
 
 void exchange_suspend(struct exchange *ex)
 {
@@ -79,6 +89,8 @@ static void add_headers(struct MHD_Response *response, const struct exchange *ex
     add_header(response, "Referrer-Policy", "no-referrer");
     add_header(response, "Cross-Origin-Opener-Policy", "same-origin");
     add_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+    add_header(response, "Strict-Transport-Security",
+               ex->http->tls == NULL ? NULL : STRICT_TRANSPORT);
     add_header(response, "Connection", reply->closes ? "close" : NULL);
 }
 
@@ -143,7 +155,8 @@ static enum MHD_Result begin(struct exchange *ex, const char *method, const char
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    ex->conn = info == NULL ? NULL : info->socket_context;
+    const struct link *link = info == NULL ? NULL : info->socket_context;
+    ex->conn = link == NULL ? NULL : link->conn;
     deadlines_set(ex->conn, ex->started_us + ex->http->body_us);
     MHD_get_connection_values(ex->connection, MHD_HEADER_KIND, read_header, &ex->head);
     read_peer(ex);
@@ -208,20 +221,58 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
     exchange_free(ex);
 }
 
+/* NULL when memory is out: a plain connection is then without deadline, one with TLS fails. */
+static struct link *open_link(struct http *http, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info;
+    struct link *link = calloc(1, sizeof *link);
+    if (link == NULL)
+        return NULL;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info != NULL)
+        link->conn =
+            deadlines_add(http->deadlines, info->connect_fd, clock_mono_us() + http->head_us);
+    info = http->tls == NULL
+               ? NULL
+               : MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info != NULL)
+        link->pair = tls_attach(http->tls, info->tls_session);
+    return link;
+}
+
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http *http = cls;
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        deadlines_remove(http->deadlines, *context);
-        *context = NULL;
+    struct link *link = *context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = open_link(http, connection);
         return;
     }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (info != NULL)
-        *context =
-            deadlines_add(http->deadlines, info->connect_fd, clock_mono_us() + http->head_us);
+    *context = NULL;
+    if (link == NULL)
+        return;
+    deadlines_remove(http->deadlines, link->conn);
+    tls_release(link->pair); /* the session is gone by now */
+    free(link);
+}
+
+/* The daemon's own credentials are empty: a session that got no pair when its connection opened
+ * has nothing to show, and fails. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *requested, int count,
+                          const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                          gnutls_pcert_st **ret_chain, unsigned *ret_length,
+                          gnutls_privkey_t *ret_key)
+{
+    (void)session;
+    (void)requested;
+    (void)count;
+    (void)algorithms;
+    (void)algorithm_count;
+    *ret_chain = NULL;
+    *ret_length = 0;
+    *ret_key = NULL;
+    return -1;
 }
 
 __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format,
@@ -321,6 +372,11 @@ static enum status start_daemon(struct http *http, const struct http_options *op
         connections = threads;
     struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
                                     {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)no_certificate},
+        {MHD_OPTION_END, 0, NULL}};
+    flags |= http->tls != NULL ? (unsigned)MHD_USE_TLS : 0;
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
@@ -330,7 +386,8 @@ static enum status start_daemon(struct http *http, const struct http_options *op
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(http->idle_us / US_PER_SECOND),
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
         /* One thread must not be a pool: microhttpd refuses a pool of one. */
-        MHD_OPTION_ARRAY, threads > 1 ? pool : pool + 1, MHD_OPTION_END);
+        MHD_OPTION_ARRAY, threads > 1 ? pool : pool + 1, MHD_OPTION_ARRAY,
+        http->tls != NULL ? tls : tls + 2, MHD_OPTION_END);
     return http->daemon == NULL ? err_set(err, ST_IO, "could not start the HTTP server") : ST_OK;
 }
 
@@ -374,9 +431,43 @@ static void http_free(struct http *http)
     assets_free(http->assets);
     auth_free(http->auth);
     stats_free(http->stats);
+    tls_free(http->tls);
     pthread_cond_destroy(&http->none_running);
     pthread_mutex_destroy(&http->running_lock);
     free(http);
+}
+
+/* What the certificate's owner should see to, though it works. */
+static void log_tls(const struct tls_facts *facts)
+{
+    char expires[TIME_TEXT_MAX];
+    time_format(facts->expires_at_us, expires);
+    log_info("certificate read", "expires", expires);
+    if (facts->expired)
+        log_warning("the certificate is expired or not valid yet: agents and browsers will refuse",
+                    "expires", expires);
+    if (facts->key_exposed)
+        log_warning("the file of tls_key can be read or written by everybody; chmod o-rw it");
+}
+
+static enum status start_tls(struct http *http, const struct http_options *options, struct err *err)
+{
+    struct tls_facts facts;
+    enum status status = tls_new(options->tls_cert, options->tls_key, &http->tls, &facts, err);
+    if (status == ST_OK)
+        log_tls(&facts);
+    return status;
+}
+
+enum status http_reload_tls(struct http *http, struct err *err)
+{
+    struct tls_facts facts;
+    if (http->tls == NULL)
+        return err_set(err, ST_NOT_FOUND, "the server speaks plain HTTP");
+    enum status status = tls_reload(http->tls, &facts, err);
+    if (status == ST_OK)
+        log_tls(&facts);
+    return status;
 }
 
 enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
@@ -388,12 +479,12 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     enum status status = parse_listen(options->listen, &address, &loopback, err);
     if (status != ST_OK)
         return status;
-    if (!loopback && !options->insecure_http) {
+    if (!loopback && !options->insecure_http && !tls_wanted(options->tls_cert, options->tls_key)) {
         err_field(err, ST_USAGE, "listen",
                   "could not listen on \"%s\": plain HTTP is allowed on loopback only",
                   options->listen);
         snprintf(err->hint, sizeof err->hint,
-                 "put a proxy with TLS in front, or set insecure_http");
+                 "set tls_cert and tls_key, put a proxy with TLS in front, or set insecure_http");
         return ST_USAGE;
     }
     struct http *http = sodium_init() < 0 ? NULL : calloc(1, sizeof *http);
@@ -402,6 +493,8 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     http->app = app;
     make_lock(http);
     status = make_parts(http, options, err);
+    if (status == ST_OK && tls_wanted(options->tls_cert, options->tls_key))
+        status = start_tls(http, options, err);
     if (status == ST_OK)
         status = open_socket(options->listen, &address, http, &fd, err);
     if (status == ST_OK)

@@ -28,7 +28,8 @@ enum role {
     ROLE_INGEST, /* other collectors */
     ROLE_VIEWER,
     ROLE_OPERATOR, /* viewer and changes to findings */
-    ROLE_ADMIN,    /* everything */
+    ROLE_ADMIN,    /* everything that people and hosts may do */
+    ROLE_ENROLL,   /* an enroll secret, no token: may become a host and nothing else */
     ROLE_COUNT
 };
 const char *role_name(enum role role);
@@ -48,7 +49,10 @@ enum media {
     MEDIA_TEXT = 8,
     MEDIA_HTML = 16,
     MEDIA_MARKDOWN = 32,
-    MEDIA_PROMETHEUS = 64
+    MEDIA_PROMETHEUS = 64,
+    MEDIA_CBOR = 128,
+    MEDIA_CBOR_SEQ = 256, /* RFC 8742: one document after the other */
+    MEDIA_LAST = MEDIA_CBOR_SEQ
 };
 
 /* "application/json", ...; for replies, with charset where it is text. */
@@ -64,7 +68,7 @@ struct req {
     size_t arg_count;
     enum role role;
     const char *principal; /* the token's name; "" for ROLE_NONE */
-    int64_t token_id;
+    int64_t token_id;      /* for ROLE_ENROLL: the enroll secret's */
     const char *token_host_id; /* for ROLE_HOST: the only host it may write; else NULL */
     bool by_cookie;
     enum media body_media;

@@ -64,28 +64,23 @@ void reply_from_resp(struct reply *reply, struct resp *resp_take)
     resp_done(resp_take);
 }
 
-void problem_write(struct strbuf *out, unsigned code, const char *name, const char *title,
-                   const struct err *err, const char *request_id)
+void problem_write(enum doc_form form, struct strbuf *out, unsigned code, const char *name,
+                   const char *title, const struct err *err, const char *request_id)
 {
-    strbuf_puts(out, "{\"type\":\"urn:poolfleet:problem:");
-    strbuf_puts(out, name);
-    strbuf_puts(out, "\",\"title\":");
-    strbuf_json(out, title);
-    strbuf_printf(out, ",\"status\":%u,\"detail\":", code);
-    strbuf_json(out, err->message[0] != '\0' ? err->message : title);
-    strbuf_puts(out, ",\"field\":");
-    if (err->field[0] != '\0')
-        strbuf_json(out, err->field);
-    else
-        strbuf_puts(out, "null");
-    strbuf_puts(out, ",\"hint\":");
-    if (err->hint[0] != '\0')
-        strbuf_json(out, err->hint);
-    else
-        strbuf_puts(out, "null");
-    strbuf_puts(out, ",\"request_id\":");
-    strbuf_json(out, request_id);
-    strbuf_puts(out, "}\n");
+    char type[96]; /* names of problems are short words of ours */
+    struct doc doc;
+    snprintf(type, sizeof type, "urn:poolfleet:problem:%s", name);
+    doc_init(&doc, form, out);
+    doc_map(&doc);
+    doc_put_text(&doc, "type", type);
+    doc_put_text(&doc, "title", title);
+    doc_put_uint(&doc, "status", code);
+    doc_put_text(&doc, "detail", err->message[0] != '\0' ? err->message : title);
+    doc_put_text(&doc, "field", err->field[0] != '\0' ? err->field : NULL);
+    doc_put_text(&doc, "hint", err->hint[0] != '\0' ? err->hint : NULL);
+    doc_put_text(&doc, "request_id", request_id);
+    doc_map_end(&doc);
+    doc_finish(&doc);
 }
 
 static bool is_inner(enum status status)
@@ -102,13 +97,15 @@ void reply_problem(struct reply *reply, unsigned code, const char *name, const c
     if (err != NULL && !is_inner(status))
         shown = *err;
     reply->code = code;
-    reply->content_type = "application/problem+json";
+    reply->content_type =
+        reply->problem_form == DOC_CBOR ? media_type(MEDIA_CBOR) : "application/problem+json";
     reply->vary = NULL;
     reply->challenges = code == 401;
     if (reply->retry_after_seconds == 0 && (code == 503 || code == 429))
         reply->retry_after_seconds = status == ST_BUSY ? 2 : 5;
     strbuf_clear(&reply->body);
-    problem_write(&reply->body, code, name == NULL ? status_name(status) : name,
+    problem_write(reply->problem_form, &reply->body, code,
+                  name == NULL ? status_name(status) : name,
                   title == NULL ? status_title(status) : title, &shown, request_id);
 }
 

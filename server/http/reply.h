@@ -6,6 +6,7 @@
 #ifndef SERVER_HTTP_REPLY_H
 #define SERVER_HTTP_REPLY_H
 
+#include "common/doc_out.h"
 #include "server/http/http.h"
 
 #define REPLY_ETAG_MAX 80
@@ -26,7 +27,8 @@ struct reply {
     unsigned retry_after_seconds;
     char etag[REPLY_ETAG_MAX]; /* with quotes; "": none */
     struct strbuf allow;
-    char *set_cookie; /* owned; so is location */
+    enum doc_form problem_form; /* set before reply_problem: DOC_CBOR where Accept prefers it */
+    char *set_cookie;           /* owned; so is location */
     char *location;
 };
 
@@ -43,16 +45,17 @@ void reply_done(struct reply *reply);
 
 /* Takes over what the handler left in resp, which is empty afterwards. */
 void reply_from_resp(struct reply *reply, struct resp *resp_take);
-/* application/problem+json. `name` and `title` NULL: those of the status. Inner faults (database,
- * input and output, bugs) show no detail: that is in the log under the request id. */
+/* application/problem+json, or the same members as application/cbor. `name` and `title` NULL: those
+ * of the status. Inner faults (database, input and output, bugs) show no detail: that is in the log
+ * under the request id. */
 void reply_problem(struct reply *reply, unsigned code, const char *name, const char *title,
                    enum status status, const struct err *err, const char *request_id);
 /* ETag and 304, gzip. */
 void reply_finish(struct reply *reply, const struct reply_wishes *wishes);
 
 /* The document itself: {"type","title","status","detail","field","hint","request_id"}. */
-void problem_write(struct strbuf *out, unsigned code, const char *name, const char *title,
-                   const struct err *err, const char *request_id);
+void problem_write(enum doc_form form, struct strbuf *out, unsigned code, const char *name,
+                   const char *title, const struct err *err, const char *request_id);
 /* One gzip member without a time. False when memory is out. */
 bool gzip_write(struct strbuf *out, const void *data, size_t length, int level);
 void resp_done(struct resp *resp);

@@ -124,7 +124,7 @@ static void print_media(struct strbuf *out, unsigned media)
 {
     bool first = true;
     strbuf_putc(out, '[');
-    for (unsigned bit = 1; bit <= MEDIA_PROMETHEUS; bit <<= 1) {
+    for (unsigned bit = 1; bit <= MEDIA_LAST; bit <<= 1) {
         if ((media & bit) == 0)
             continue;
         strbuf_puts(out, first ? "" : ",");

@@ -4,6 +4,7 @@
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_NONE] = "none",     [ROLE_HOST] = "host",         [ROLE_INGEST] = "ingest",
     [ROLE_VIEWER] = "viewer", [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin",
+    [ROLE_ENROLL] = "enroll",
 };
 
 /* Row: who asks; bit 1 << enum role: what that one may do. */
@@ -16,6 +17,7 @@ static const unsigned rights[ROLE_COUNT] = {
     [ROLE_OPERATOR] = MAY(ROLE_NONE) | MAY(ROLE_VIEWER) | MAY(ROLE_OPERATOR),
     [ROLE_ADMIN] = MAY(ROLE_NONE) | MAY(ROLE_HOST) | MAY(ROLE_INGEST) | MAY(ROLE_VIEWER) |
                    MAY(ROLE_OPERATOR) | MAY(ROLE_ADMIN),
+    [ROLE_ENROLL] = MAY(ROLE_NONE) | MAY(ROLE_ENROLL),
 };
 
 const char *role_name(enum role role)
@@ -77,6 +79,10 @@ const char *media_type(enum media media)
         return "text/markdown; charset=utf-8";
     case MEDIA_PROMETHEUS:
         return "text/plain; version=0.0.4; charset=utf-8";
+    case MEDIA_CBOR:
+        return "application/cbor";
+    case MEDIA_CBOR_SEQ:
+        return "application/cbor-seq";
     case MEDIA_NONE:
     case MEDIA_JSON:
         break;

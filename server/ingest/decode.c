@@ -2,6 +2,7 @@
 #include "server/ingest/ingest.h"
 
 #include "common/limits.h"
+#include "common/snapshot_cbor.h"
 #include "common/snapshot_json.h"
 
 #include <string.h>
@@ -51,14 +52,16 @@ static enum status check_time(const struct snapshot *snapshot, int64_t now_us,
     return ST_OK;
 }
 
-static enum status decode_one(const char *text, size_t length, int64_t now_us,
-                              const struct ingest_options *options, struct ingest_batch *batch,
-                              size_t index, struct err *err)
+static enum status decode_one(enum ingest_form form, const char *text, size_t length,
+                              int64_t now_us, const struct ingest_options *options,
+                              struct ingest_batch *batch, size_t index, struct err *err)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (snapshot == NULL)
         return err_set(err, ST_NOMEM, "could not read a document: out of memory");
-    enum status status = snapshot_json_decode(text, length, snapshot, err);
+    enum status status = form == INGEST_CBOR || form == INGEST_CBOR_SEQ
+                             ? snapshot_cbor_decode(text, length, snapshot, err)
+                             : snapshot_json_decode(text, length, snapshot, err);
     if (status != ST_OK) {
         free(snapshot);
         return status;
@@ -74,6 +77,13 @@ static enum status decode_one(const char *text, size_t length, int64_t now_us,
     return ST_OK;
 }
 
+/* The documents of one body, one after the other. */
+struct splitter {
+    const char *at;
+    const char *end;
+    enum ingest_form form;
+};
+
 static bool is_blank(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
@@ -84,13 +94,13 @@ static bool is_blank(const char *text, size_t length)
 }
 
 /* The next line that is not blank; false at the end. */
-static bool next_line(const char **at, const char *end, const char **ret_line, size_t *ret_length)
+static bool next_line(struct splitter *body, const char **ret_line, size_t *ret_length)
 {
-    while (*at < end) {
-        const char *line = *at;
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        size_t length = (size_t)((stop == NULL ? end : stop) - line);
-        *at = stop == NULL ? end : stop + 1;
+    while (body->at < body->end) {
+        const char *line = body->at;
+        const char *stop = memchr(line, '\n', (size_t)(body->end - line));
+        size_t length = (size_t)((stop == NULL ? body->end : stop) - line);
+        body->at = stop == NULL ? body->end : stop + 1;
         if (!is_blank(line, length)) {
             *ret_line = line;
             *ret_length = length;
@@ -98,6 +108,22 @@ static bool next_line(const char **at, const char *end, const char **ret_line, s
         }
     }
     return false;
+}
+
+/* The next document; false at the end. Of broken CBOR everything that is left: decoding it then
+ * says where it breaks. */
+static bool next_document(struct splitter *body, const char **ret_text, size_t *ret_length)
+{
+    if (body->form == INGEST_NDJSON)
+        return next_line(body, ret_text, ret_length);
+    size_t left = (size_t)(body->end - body->at);
+    if (left == 0)
+        return false;
+    *ret_text = body->at;
+    if (snapshot_cbor_span(body->at, left, ret_length, NULL) != ST_OK)
+        *ret_length = left;
+    body->at += *ret_length;
+    return true;
 }
 
 static enum status make_room(struct ingest_batch *batch, size_t more, struct err *err)
@@ -109,28 +135,38 @@ static enum status make_room(struct ingest_batch *batch, size_t more, struct err
     return ST_OK;
 }
 
-enum status ingest_decode_json(const char *body, size_t length, bool many, int64_t now_us,
-                               const struct ingest_options *options, struct ingest_batch *batch,
-                               ingest_refuse refuse, void *arg, struct err *err)
+static enum status count_documents(struct splitter body, size_t *ret_count, struct err *err)
 {
-    const char *at = body, *end = body + length, *line;
-    size_t line_length, count = 0;
-    if (!many) {
-        enum status status = make_room(batch, 1, err);
-        return status == ST_OK ? decode_one(body, length, now_us, options, batch, 0, err) : status;
-    }
-    while (next_line(&at, end, &line, &line_length))
+    const char *text;
+    size_t length;
+    size_t count = 0;
+    while (next_document(&body, &text, &length))
         count++;
     if (count > LIMIT_NDJSON_DOCUMENTS)
         return err_set(err, ST_TOO_LARGE, "%zu documents are over the limit of %u a body", count,
                        LIMIT_NDJSON_DOCUMENTS);
-    enum status status = make_room(batch, count, err);
+    *ret_count = count;
+    return ST_OK;
+}
+
+enum status ingest_decode(const char *body, size_t length, enum ingest_form form, int64_t now_us,
+                          const struct ingest_options *options, struct ingest_batch *batch,
+                          ingest_refuse refuse, void *arg, struct err *err)
+{
+    struct splitter rest = {body, body + length, form};
+    const char *text;
+    size_t text_length;
+    size_t count = 1;
+    enum status status = ingest_form_many(form) ? count_documents(rest, &count, err) : ST_OK;
+    if (status == ST_OK)
+        status = make_room(batch, count, err);
     if (status != ST_OK)
         return status;
-    at = body;
-    for (size_t index = 0; next_line(&at, end, &line, &line_length); index++) {
+    if (!ingest_form_many(form))
+        return decode_one(form, body, length, now_us, options, batch, 0, err);
+    for (size_t index = 0; next_document(&rest, &text, &text_length); index++) {
         struct err why = {0};
-        status = decode_one(line, line_length, now_us, options, batch, index, &why);
+        status = decode_one(form, text, text_length, now_us, options, batch, index, &why);
         if (status == ST_NOMEM)
             return err_set(err, status, "%s", why.message);
         if (status != ST_OK)

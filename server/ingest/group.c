@@ -12,7 +12,9 @@
 
 #include "common/limits.h"
 #include "server/chunk/chunk.h"
+#include "server/ingest/identity.h"
 #include "server/store/partition.h"
+#include "server/store/store_driver_files.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_ingest.h"
 #include "server/store/store_snapshots.h"
@@ -157,7 +159,9 @@ static void collect_works(struct group *group)
                                                    .sequence_max = SEQUENCE_UNKNOWN,
                                                    .keyframe_at_us = TIME_UNKNOWN,
                                                    .attributes_at_us = TIME_UNKNOWN,
-                                                   .drivers_at_us = TIME_UNKNOWN},
+                                                   .drivers_at_us = TIME_UNKNOWN,
+                                                   .live_boot_at_us = TIME_UNKNOWN,
+                                                   .live_taken_at_us = TIME_UNKNOWN},
                                            .wanted = item->snapshot->base == SEQUENCE_UNKNOWN,
                                            .first_taken_us = item->snapshot->taken_at_us};
         }
@@ -416,17 +420,24 @@ static enum status take_attributes(struct group *group, struct work *work, const
     return status;
 }
 
-static enum status take_drivers(struct group *group, struct work *work, const struct snapshot *s,
+static enum status take_drivers(struct group *group, struct work *work, struct ingest_item *item,
                                 struct err *err)
 {
+    const struct snapshot *s = item->snapshot;
     struct ingest_host *row = &work->row;
     unsigned char digest[STORE_DIGEST_BYTES];
     bool late = row->drivers_at_us != TIME_UNKNOWN && s->taken_at_us < row->drivers_at_us;
     store_drivers_digest(s, digest);
     bool same = row->has_drivers_digest && memcmp(row->drivers_digest, digest, sizeof digest) == 0;
     enum status status = ST_OK;
+    struct driver_files unscanned = {0};
     if (late || !same)
         status = store_ingest_drivers(group->db, row->key, s, late, row->drivers_at_us, err);
+    if (status == ST_OK && (late || !same))
+        status = store_driver_files_learn(group->db, row->key, s, &item->snapshot->arena,
+                                          &unscanned, err);
+    item->unscanned = unscanned.hashes;
+    item->unscanned_count = unscanned.count;
     if (status == ST_OK && !late) {
         row->drivers_at_us = s->taken_at_us;
         row->has_drivers_digest = true;
@@ -449,6 +460,7 @@ static enum status restate_attributes(struct work *work, const struct snapshot *
     newest.taken_at_us = old->taken_at_us;
     newest.sequence = old->sequence;
     newest.totals = old->totals;
+    newest.agent = old->agent;
     if (host_state_tables(old, &arena, newest.table) != ST_OK)
         return no_memory(err);
     enum status status = host_state_new(work->row.key, &newest, old, &state, err);
@@ -460,15 +472,16 @@ static enum status restate_attributes(struct work *work, const struct snapshot *
     return ST_OK;
 }
 
-static enum status take_facts(struct group *group, struct work *work, const struct snapshot *s,
+static enum status take_facts(struct group *group, struct work *work, struct ingest_item *item,
                               bool newer, struct err *err)
 {
+    const struct snapshot *s = item->snapshot;
     enum status status = ST_OK;
     bool current = false;
     if (s->has_attributes)
         status = take_attributes(group, work, s, &current, err);
     if (status == ST_OK && s->has_drivers)
-        status = take_drivers(group, work, s, err);
+        status = take_drivers(group, work, item, err);
     if (status == ST_OK && current && !newer)
         status = restate_attributes(work, s, err);
     return status;
@@ -538,6 +551,8 @@ static void host_row_take(struct ingest_host *host, const struct ingest_row *row
     host->chain = row->chain;
     if (s->host_name != NULL)
         host->name = s->host_name;
+    if (s->agent.present)
+        host->agent = s->agent;
 }
 
 static enum status accept(struct group *group, struct work *work, struct ingest_item *item,
@@ -564,17 +579,48 @@ static enum status accept(struct group *group, struct work *work, struct ingest_
     work->changed = true;
     work->state_new |= newer;
     host_row_take(&work->row, row, item->snapshot, newer);
-    return take_facts(group, work, item->snapshot, newer, err);
+    return take_facts(group, work, item, newer, err);
+}
+
+/* Whether the document comes from the machine that the host is; see identity.h. A batch that holds
+ * one of a clone is refused from there on: its agent must enroll anew before it is heard again. */
+static enum status check_identity(struct group *group, struct ingest_batch *batch,
+                                  const struct work *work, const struct snapshot *s, bool held,
+                                  enum identity_verdict *ret_verdict, struct err *err)
+{
+    bool marked = false;
+    *ret_verdict = IDENTITY_SAME;
+    if (batch->only_host == NULL || !identity_is_other(&work->row, s))
+        return ST_OK;
+    enum status status = identity_is_marked(group->db, &work->row, s, &marked, err);
+    if (status == ST_OK && !marked && !held) {
+        status = flush(group, err); /* a boot may have come with this very group */
+        if (status == ST_OK)
+            status = identity_judge(group->db, &work->row, s, ret_verdict, err);
+    }
+    batch->cloned = status == ST_OK && marked;
+    return status;
+}
+
+static enum status reject_clone(struct ingest_item *item)
+{
+    item->outcome = INGEST_REJECTED;
+    err_field(&item->err, ST_UNAUTHORIZED, "boot_at", "another machine has this identity too");
+    return ST_OK;
 }
 
 /* ST_OK with the item's outcome set, or why the whole transaction fails. */
-static enum status take_item(struct group *group, const struct ingest_batch *batch,
+static enum status take_item(struct group *group, struct ingest_batch *batch,
                              struct ingest_item *item, struct err *err)
 {
     const struct snapshot *s = item->snapshot;
     const struct base *base = NULL;
+    enum identity_verdict verdict = IDENTITY_SAME;
     bool held = false;
     item->outcome = INGEST_REJECTED;
+    item->unscanned_count = 0;
+    if (batch->cloned)
+        return reject_clone(item);
     if (check_host(batch, item, &item->err) != ST_OK)
         return ST_OK;
     struct work *work = work_find(group, item_host(batch, item));
@@ -583,6 +629,11 @@ static enum status take_item(struct group *group, const struct ingest_batch *bat
     enum status status = is_held(group, work, s, &held, err);
     if (status != ST_OK)
         return status;
+    status = check_identity(group, batch, work, s, held, &verdict, err);
+    if (status != ST_OK)
+        return status;
+    if (batch->cloned)
+        return reject_clone(item);
     if (held) {
         item->outcome = INGEST_DUPLICATE;
         return ST_OK;
@@ -594,6 +645,8 @@ static enum status take_item(struct group *group, const struct ingest_batch *bat
         status = accept(group, work, item, base, &why);
     if (status == ST_OK) {
         item->outcome = INGEST_ACCEPTED;
+        if (batch->only_host != NULL)
+            identity_note(&work->row, s, verdict);
         return ST_OK;
     }
     /* A fault of the document names its field; anything else fails the transaction. */
@@ -623,6 +676,19 @@ static enum status update_hosts(struct group *group, struct err *err)
                       : store_ingest_update_hosts(group->db, hosts, count, group->now_us, err);
 }
 
+/* One batch's documents, and what its agent is to be asked for. */
+static enum status take_batch(struct group *group, struct ingest_batch *batch, struct err *err)
+{
+    enum status status = ST_OK;
+    batch->cloned = false;
+    for (size_t i = 0; status == ST_OK && i < batch->count; i++)
+        status = take_item(group, batch, &batch->items[i], err);
+    const struct work *work = batch->only_host == NULL ? NULL : work_find(group, batch->only_host);
+    batch->lacks_drivers = work != NULL && (work->row.attributes_at_us == TIME_UNKNOWN ||
+                                            work->row.drivers_at_us == TIME_UNKNOWN);
+    return status;
+}
+
 static enum status transaction(struct db *db, void *arg, struct err *err)
 {
     struct group *group = arg;
@@ -632,10 +698,8 @@ static enum status transaction(struct db *db, void *arg, struct err *err)
     enum status status = lock_hosts(group, err);
     for (size_t i = 0; status == ST_OK && i < group->work_count; i++)
         status = load_newest(group, &group->works[i], err);
-    for (size_t b = 0; status == ST_OK && b < group->batch_count; b++) {
-        for (size_t i = 0; status == ST_OK && i < group->batches[b]->count; i++)
-            status = take_item(group, group->batches[b], &group->batches[b]->items[i], err);
-    }
+    for (size_t b = 0; status == ST_OK && b < group->batch_count; b++)
+        status = take_batch(group, group->batches[b], err);
     if (status == ST_OK)
         status = flush(group, err);
     if (status == ST_OK)

@@ -30,6 +30,10 @@ struct ingest_item {
     /* Made by ingest_submit on the caller's thread, so that the committer only writes. */
     struct strbuf block;
     struct strbuf detail; /* empty: none */
+    /* Of the drivers that an accepted document listed: builds nobody has scanned, where that had
+     * to be looked up. In the snapshot's arena. */
+    unsigned char (*unscanned)[32];
+    size_t unscanned_count;
 };
 
 /* One request's documents. Items that failed to decode are not in here. */
@@ -37,7 +41,10 @@ struct ingest_batch {
     struct ingest_item *items;
     size_t count;
     const char *only_host; /* host tokens may write this host only; NULL: any */
-    enum status status;    /* of the transaction: ST_OK, ST_DB, ... set before done */
+    /* Of only_host, with status ST_OK: */
+    bool cloned;        /* a document's boot is a clone's: the identity must be given up */
+    bool lacks_drivers; /* the server holds no drivers or no attributes of it */
+    enum status status; /* of the transaction: ST_OK, ST_DB, ... set before done */
     struct err err;
     void (*done)(struct ingest_batch *batch, void *arg); /* on the committer thread; frees it */
     void *arg;
@@ -76,11 +83,20 @@ enum status ingest_submit(struct ingest *ingest, struct ingest_batch *batch,
                           struct err *err) MUST_CHECK;
 void ingest_read_stats(struct ingest *ingest, struct ingest_stats *ret_stats);
 
-/* Splits and decodes a body (one JSON document, or NDJSON). Documents that fail are reported
- * through `refuse`, the others are in the batch. Checks taken_at against `now_us`. */
+/* What a body is made of. The second of each pair holds several documents. */
+enum ingest_form { INGEST_JSON, INGEST_NDJSON, INGEST_CBOR, INGEST_CBOR_SEQ };
+static inline bool ingest_form_many(enum ingest_form form)
+{
+    return form == INGEST_NDJSON || form == INGEST_CBOR_SEQ;
+}
+
+/* Splits and decodes a body. Of several, documents that fail are reported through `refuse` with
+ * their place and the others are in the batch; where CBOR itself breaks nobody knows where the next
+ * document begins, so the rest of the body is one refusal. A single document that fails is the
+ * result. Checks taken_at against `now_us`. The batch grows as needed. */
 typedef void (*ingest_refuse)(void *arg, size_t index, const struct err *err);
-enum status ingest_decode_json(const char *body, size_t length, bool many, int64_t now_us,
-                               const struct ingest_options *options, struct ingest_batch *batch,
-                               ingest_refuse refuse, void *arg, struct err *err) MUST_CHECK;
+enum status ingest_decode(const char *body, size_t length, enum ingest_form form, int64_t now_us,
+                          const struct ingest_options *options, struct ingest_batch *batch,
+                          ingest_refuse refuse, void *arg, struct err *err) MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/jobs/analysis_run.h"
 
 #include "server/analyze/analyze.h"
+#include "server/store/store_driver_files.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_rollups.h"
 #include "server/store/store_snapshots.h"
@@ -182,6 +183,20 @@ static enum status add_host(struct db *db, struct analysis *analysis,
     return status;
 }
 
+/* Both lists are by tag, the driver of most hosts first. */
+static enum status set_owners(struct tag_drivers *drivers, struct analyze_options *options,
+                              struct err *err)
+{
+    struct analyze_owner *owners = arena_alloc(&drivers->arena, drivers->count, sizeof *owners);
+    if (owners == NULL)
+        return err_set(err, ST_NOMEM, "could not analyze: out of memory");
+    for (size_t i = 0; i < drivers->count; i++)
+        owners[i] = (struct analyze_owner){drivers->items[i].tag, drivers->items[i].driver};
+    options->owners = owners;
+    options->owner_count = drivers->count;
+    return ST_OK;
+}
+
 enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
                                const atomic_bool *stop, struct finding_list *ret_list,
                                struct err *err)
@@ -189,9 +204,14 @@ enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict,
     AUTO_DBLEASE struct db *db = NULL;
     AUTO_STORE_HOST_REFS struct store_host_refs refs = {0};
     AUTO_ANALYSIS struct analysis *analysis = NULL;
-    struct analyze_options options = {as_of_us, dict};
+    AUTO_TAG_DRIVERS struct tag_drivers drivers = {0};
+    struct analyze_options options = {.as_of_us = as_of_us, .tagdict = dict};
     enum status status = db_lease(pool, LEASE_WAIT_US, &db, err);
 
+    if (status == ST_OK)
+        status = store_tag_drivers(db, as_of_us, &drivers, err);
+    if (status == ST_OK)
+        status = set_owners(&drivers, &options, err);
     if (status == ST_OK)
         status = store_hosts_keys(db, as_of_us, &refs, err);
     if (status == ST_OK)

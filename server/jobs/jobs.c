@@ -5,6 +5,7 @@
 #include "server/app.h"
 #include "server/jobs/analysis_run.h"
 #include "server/jobs/rollup.h"
+#include "server/jobs/wants_refresh.h"
 #include "server/store/partition.h"
 #include "server/store/store_findings.h"
 
@@ -146,6 +147,21 @@ static bool pass(struct jobs *jobs)
     return ok;
 }
 
+/* Without the lock too: see wants_refresh.h. */
+static void refresh_wants(struct jobs *jobs)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    struct err err = {0};
+
+    if (atomic_load(&jobs->stop))
+        return;
+    enum status status = db_lease(jobs->app->db, LEASE_WAIT_US, &db, &err);
+    if (status == ST_OK)
+        status = wants_refresh(db, jobs->app->wants, &err);
+    if (status != ST_OK)
+        log_err("agents are asked for what was known before", &err);
+}
+
 /* ---- the thread
  * ---------------------------------------------------------------------------------------------- */
 
@@ -172,9 +188,11 @@ static void *jobs_main(void *arg)
     int64_t interval = jobs->app->config->analyze_interval_us;
 
     interval = interval > 0 ? interval : UPKEEP_INTERVAL_US;
+    refresh_wants(jobs);
     while (!atomic_load(&jobs->stop)) {
         int64_t start = clock_mono_us();
         bool ok = pass(jobs);
+        refresh_wants(jobs);
         int64_t spent = clock_mono_us() - start;
         int64_t turn = ok || interval < RETRY_INTERVAL_US ? interval : RETRY_INTERVAL_US;
         /* A pass longer than its interval leaves the database some air. */

@@ -342,6 +342,10 @@ enum status host_state_new(int64_t key, const struct snapshot *snapshot,
     const struct snapshot_attribute *attributes =
         keep ? previous->attributes : snapshot->attributes;
     size_t attribute_count = keep ? previous->attribute_count : snapshot->attribute_count;
+    const struct snapshot_agent none = {.waiting = -1, .dropped = -1};
+    const struct snapshot_agent *agent = snapshot->agent.present ? &snapshot->agent
+                                         : previous != NULL      ? &previous->agent
+                                                                 : &none;
     const char *id =
         snapshot->host_id == NULL && previous != NULL ? previous->id : snapshot->host_id;
     const char *name =
@@ -352,7 +356,7 @@ enum status host_state_new(int64_t key, const struct snapshot *snapshot,
     size_t size = sizeof(struct cell) + attribute_count * sizeof *attributes;
     for (int pool = 0; pool < POOL_COUNT; pool++)
         size += snapshot->table[pool].present ? table_size(&snapshot->table[pool]) + 8 : 0;
-    size += text_size(id) + text_size(name);
+    size += text_size(id) + text_size(name) + text_size(agent->version);
     for (size_t i = 0; i < attribute_count; i++)
         size += text_size(attributes[i].name) + text_size(attributes[i].value);
     struct cell *cell = calloc(1, size);
@@ -383,6 +387,8 @@ enum status host_state_new(int64_t key, const struct snapshot *snapshot,
     cell->host.totals = snapshot->totals;
     cell->host.attributes = copy;
     cell->host.attribute_count = attribute_count;
+    cell->host.agent = *agent;
+    cell->host.agent.version = text_put(&at, agent->version);
     recent_carry(cell, previous);
     *ret_host = &cell->host;
     return ST_OK;

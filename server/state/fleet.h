@@ -26,6 +26,7 @@ struct host_state {
     struct snapshot_totals totals;
     const struct snapshot_attribute *attributes; /* sorted by name */
     size_t attribute_count;
+    struct snapshot_agent agent;                   /* not present: its agent never told */
     const struct compact_table *table[POOL_COUNT]; /* NULL: unknown */
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/registry.h"
 
+#include "server/store/store_driver_files.h"
 #include "server/store/store_drivers.h"
+#include "server/store/store_enroll.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_rollups.h"
 #include "server/store/store_tags.h"
@@ -10,7 +12,9 @@
 const struct stmt_table *const store_registry[] = {
     &migrate_statements,
     &partition_statements,
+    &store_driver_files_statements,
     &store_drivers_statements,
+    &store_enroll_statements,
     &store_findings_apply_statements,
     &store_findings_statements,
     &store_hosts_statements,

@@ -10,65 +10,76 @@
     " OR f.doc -> 'causes' @> jsonb_build_array(jsonb_build_object('attribute', 'driver/' "        \
     "|| " name ")))"
 
-/* One row per driver; WHERE chooses among the rows of host_driver. Three statements rather than one
- * with optional parameters, so that each has its index. */
+/* Tags of a row d of host_driver with its file f. */
+#define TAGS_OF "CASE WHEN d.tags = '{}' THEN coalesce(f.tags, '{}') ELSE d.tags END"
+
+/* One row per driver; WHERE chooses among the rows d of host_driver. Three statements rather than
+ * one with optional parameters, so that each has its index. */
 #define DRIVERS(where)                                                                             \
     "WITH loaded AS (SELECT name, max(company) AS company,"                                        \
     "   count(DISTINCT version) FILTER (WHERE valid_to IS NULL) AS versions,"                      \
-    "   count(*) FILTER (WHERE valid_to IS NULL) AS hosts FROM host_driver WHERE " where           \
+    "   count(*) FILTER (WHERE valid_to IS NULL) AS hosts FROM host_driver d WHERE " where         \
     "   GROUP BY name),"                                                                           \
-    " tagged AS (SELECT name, array_agg(DISTINCT tag ORDER BY tag) AS tags"                        \
-    "   FROM (SELECT DISTINCT name, tags FROM host_driver WHERE " where " AND tags <> '{}') d,"    \
-    "   unnest(d.tags) AS tag GROUP BY name)"                                                      \
+    " builds AS (SELECT DISTINCT d.name, d.sha256, d.tags, d.valid_to IS NULL AS now"              \
+    "   FROM host_driver d WHERE " where "),"                                                      \
+    " tagged AS (SELECT d.name, array_agg(DISTINCT tag ORDER BY tag) AS tags"                      \
+    "   FROM builds d LEFT JOIN driver_file f USING (sha256),"                                     \
+    "   unnest(" TAGS_OF ") AS tag GROUP BY d.name),"                                              \
+    " filed AS (SELECT d.name, max(f.product) AS product,"                                         \
+    "   count(DISTINCT sha256) FILTER (WHERE d.now) AS files,"                                     \
+    "   count(DISTINCT sha256) FILTER (WHERE d.now AND f.tags IS NOT NULL) AS scanned"             \
+    "   FROM builds d JOIN driver_file f USING (sha256) GROUP BY d.name)"                          \
     " SELECT l.name, l.company, l.versions, l.hosts, coalesce(t.tags, '{}'),"                      \
     " (SELECT count(*) FROM finding f WHERE " FINDING_OF(                                          \
-        "l.name", "coalesce(t.tags, '{}')") ")"                                                    \
-                                            " FROM loaded l LEFT JOIN tagged t USING (name) "      \
-                                            "ORDER BY l.name COLLATE \"C\""
-#define DRIVERS_TYPES "ttiiTi"
+        "l.name",                                                                                  \
+        "coalesce(t.tags, '{}')") "),"                                                             \
+                                  " b.product, coalesce(b.files, 0), coalesce(b.scanned, 0)"       \
+                                  " FROM loaded l LEFT JOIN tagged t USING (name) LEFT JOIN "      \
+                                  "filed b USING (name)"                                           \
+                                  " ORDER BY l.name COLLATE \"C\""
+#define DRIVERS_TYPES "ttiiTitii"
+#define HOLDS_TAG                                                                                  \
+    "(d.tags @> ARRAY[$1] OR (d.tags = '{}' AND d.sha256 = ANY (ARRAY("                            \
+    "SELECT sha256 FROM driver_file WHERE tags @> ARRAY[$1]))))"
 
-static const struct
-    stmt
-        statements
-            [] =
-                {
-                    STMT("drivers_list", DRIVERS("valid_to IS NULL"), "", DRIVERS_TYPES),
-                    STMT("drivers_one", DRIVERS("name = $1"), "t", DRIVERS_TYPES),
-                    STMT("drivers_of_tag", DRIVERS("tags @> ARRAY[$1]"), "t", DRIVERS_TYPES),
-                    STMT(
-                        "driver_versions",
-                        "WITH touched AS (SELECT DISTINCT h.host_id, h.rate_bytes_per_hour"
-                        "   FROM finding f JOIN finding_host h USING (finding_id) "
-                        "WHERE " FINDING_OF("$1",
-                                            "ARRAY(SELECT unnest(tags) FROM host_driver WHERE name "
-                                            "= $1)") "),"
-                                                     " rates AS (SELECT host_id, "
-                                                     "max(rate_bytes_per_hour) AS rate FROM touched"
-                                                     "   GROUP BY host_id)"
-                                                     " SELECT d.version, count(DISTINCT d.host_id) "
-                                                     "FILTER (WHERE d.valid_to IS NULL),"
-                                                     " min(d.valid_from), max(coalesce(d.valid_to, "
-                                                     "host.last_seen_at)),"
-                                                     " count(DISTINCT r.host_id),"
-                                                     " percentile_cont(0.5) WITHIN GROUP (ORDER BY "
-                                                     "r.rate)"
-                                                     " FROM host_driver d JOIN host USING (host_id)"
-                                                     " LEFT JOIN rates r ON r.host_id = d.host_id "
-                                                     "AND d.valid_to IS NULL"
-                                                     " WHERE d.name = $1 GROUP BY d.version ORDER "
-                                                     "BY 2 DESC, 1",
-                        "t", "tizzif"),
-                    STMT("driver_days",
-                         "SELECT day, d.version, count(DISTINCT d.host_id)"
-                         " FROM generate_series(date_trunc('day', $2::timestamptz, 'UTC'), "
-                         "$3::timestamptz,"
-                         "   interval '1 day') AS day"
-                         " JOIN host_driver d ON d.name = $1 AND d.valid_from < day + interval '1 "
-                         "day'"
-                         "   AND (d.valid_to IS NULL OR d.valid_to > day)"
-                         " JOIN host ON host.host_id = d.host_id AND host.last_seen_at >= day"
-                         " GROUP BY day, d.version ORDER BY d.version, day",
-                         "tzz", "zti"),
+static const struct stmt statements[] = {
+    STMT("drivers_list", DRIVERS("d.valid_to IS NULL"), "", DRIVERS_TYPES),
+    STMT("drivers_one", DRIVERS("d.name = $1"), "t", DRIVERS_TYPES),
+    STMT("drivers_of_tag", DRIVERS(HOLDS_TAG), "t", DRIVERS_TYPES),
+    STMT("driver_versions",
+         "WITH touched AS (SELECT DISTINCT h.host_id, h.rate_bytes_per_hour"
+         "   FROM finding f JOIN finding_host h USING (finding_id) "
+         "WHERE " FINDING_OF("$1",
+                             "ARRAY(SELECT unnest(" TAGS_OF ") FROM host_driver d "
+                             "LEFT JOIN driver_file f USING (sha256) "
+                             "WHERE d.name = $1)") "),"
+                                                   " rates AS (SELECT host_id, "
+                                                   "max(rate_bytes_per_hour) AS rate FROM touched"
+                                                   "   GROUP BY host_id)"
+                                                   " SELECT d.version, count(DISTINCT d.host_id) "
+                                                   "FILTER (WHERE d.valid_to IS NULL),"
+                                                   " min(d.valid_from), max(coalesce(d.valid_to, "
+                                                   "host.last_seen_at)),"
+                                                   " count(DISTINCT r.host_id),"
+                                                   " percentile_cont(0.5) WITHIN GROUP (ORDER BY "
+                                                   "r.rate)"
+                                                   " FROM host_driver d JOIN host USING (host_id)"
+                                                   " LEFT JOIN rates r ON r.host_id = d.host_id "
+                                                   "AND d.valid_to IS NULL"
+                                                   " WHERE d.name = $1 GROUP BY d.version ORDER "
+                                                   "BY 2 DESC, 1",
+         "t", "tizzif"),
+    STMT("driver_days",
+         "SELECT day, d.version, count(DISTINCT d.host_id)"
+         " FROM generate_series(date_trunc('day', $2::timestamptz, 'UTC'), "
+         "$3::timestamptz,"
+         "   interval '1 day') AS day"
+         " JOIN host_driver d ON d.name = $1 AND d.valid_from < day + interval '1 "
+         "day'"
+         "   AND (d.valid_to IS NULL OR d.valid_to > day)"
+         " JOIN host ON host.host_id = d.host_id AND host.last_seen_at >= day"
+         " GROUP BY day, d.version ORDER BY d.version, day",
+         "tzz", "zti"),
 };
 
 enum { DRIVERS_LIST, DRIVERS_ONE, DRIVERS_OF_TAG, DRIVER_VERSIONS, DRIVER_DAYS };
@@ -93,6 +104,9 @@ static void read_item(const struct db_result *result, size_t row, struct arena *
     item->versions = db_i64(result, row, 2);
     item->hosts = db_i64(result, row, 3);
     item->findings = db_i64(result, row, 5);
+    item->product = keep(arena, db_text(result, row, 6), failed);
+    item->files = db_i64(result, row, 7);
+    item->files_scanned = db_i64(result, row, 8);
     item->tag_count = db_array_count(result, row, 4);
     item->tags = arena_alloc(arena, item->tag_count, sizeof *item->tags);
     for (size_t i = 0; item->tags != NULL && i < item->tag_count; i++) {

@@ -18,6 +18,9 @@ struct driver_item {
     const char **tags; /* text form */
     size_t tag_count;
     int64_t findings;
+    const char *product;   /* NULL: unknown */
+    int64_t files;         /* builds that run now, by the hash of their file; 0: none told */
+    int64_t files_scanned; /* of them, whose tags are known */
 };
 struct driver_items {
     struct arena arena;

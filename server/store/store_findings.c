@@ -34,11 +34,14 @@ static const struct stmt statements[] = {
     STMT("findings_hosts_of",
          "SELECT h.finding_id, host.id, host.name, h.bytes, h.cohort_bytes, h.cohort_hosts::bigint,"
          " h.score, h.rate_bytes_per_hour, h.since, h.exhausts_p10, h.exhausts_p50, h.exhausts_p90,"
-         " h.limit_name, h.process, h.process_handles"
+         " h.limit_name, h.process, h.process_handles,"
+         " coalesce(host.agent_simulated, false) OR EXISTS (SELECT FROM host_attribute a"
+         "   WHERE a.host_id = host.host_id AND a.name = 'poolfleet.simulated'"
+         "   AND a.value = 'true' AND a.valid_to IS NULL)"
          " FROM finding_host h JOIN host USING (host_id)"
          " WHERE h.finding_id = ANY ($1) AND h.position < $2::bigint"
          " ORDER BY h.finding_id, h.position",
-         "Ti", "tttiiiffzzzztti"),
+         "Ti", "tttiiiffzzzzttib"),
     STMT("findings_history",
          "SELECT at, actor, change, note FROM (SELECT * FROM finding_change WHERE finding_id = $1"
          " ORDER BY change_id DESC LIMIT 500) newest ORDER BY change_id",
@@ -186,6 +189,7 @@ static enum status read_host(const struct db_result *result, size_t row, struct 
     host->limit = keep(arena, db_text(result, row, 12), &failed);
     host->process = keep(arena, db_text(result, row, 13), &failed);
     host->process_handles = db_null(result, row, 14) ? -1 : db_i64(result, row, 14);
+    host->simulated = db_bool(result, row, 15);
     return failed ? ST_NOMEM : ST_OK;
 }
 

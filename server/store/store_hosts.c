@@ -4,7 +4,13 @@
 #include "server/store/registry.h"
 
 /* Texts are ordered as bytes, as strcmp does, whatever the database's collation. */
-enum { KEY, FACTS, DRIVERS, CHANGES, KEYS };
+enum { KEY, FACTS, DRIVERS, CHANGES, KEYS, AWAITING, AWAITING_ONE };
+#define AWAITING_COLUMNS                                                                           \
+    "h.id, coalesce(h.name, i.name), coalesce(i.enrolled_at, h.received_at), i.agent_version, "    \
+    "i.attributes ->> 'os.name', i.attributes ->> 'os.build', i.attributes ->> 'role', "           \
+    "i.attributes ->> 'hw.model', i.attributes FROM host h LEFT JOIN host_identity i "             \
+    "USING (host_id) WHERE h.keyframe_at IS NULL"
+#define AWAITING_TYPES "ttztttttj"
 static const struct stmt statements[] = {
     [KEY] = STMT("hosts_key", "SELECT host_id FROM host WHERE id = $1", "t", "i"),
     [FACTS] = STMT("hosts_facts",
@@ -16,10 +22,13 @@ static const struct stmt statements[] = {
                    "iz", "ttzz"),
     [DRIVERS] =
         STMT("hosts_drivers",
-             "SELECT name, version, company, tags, valid_from FROM host_driver WHERE host_id = $1"
+             "SELECT d.name, d.version, d.company, CASE WHEN d.tags = '{}'"
+             " THEN coalesce(f.tags, '{}') ELSE d.tags END, d.valid_from, f.product, f.symbols,"
+             " encode(d.sha256, 'hex'), d.tags <> '{}' OR f.tags IS NOT NULL"
+             " FROM host_driver d LEFT JOIN driver_file f USING (sha256) WHERE host_id = $1"
              " AND valid_from <= coalesce($2, 'infinity') AND (valid_to IS NULL OR valid_to > $2)"
-             " ORDER BY name COLLATE \"C\"",
-             "iz", "tttTz"),
+             " ORDER BY d.name COLLATE \"C\"",
+             "iz", "tttTztttb"),
     /* A row that begins is a change from the row that ended then; a row that ends with no
      * successor is a change to nothing. What began with the very first document is none. */
     [CHANGES] = STMT(
@@ -42,6 +51,11 @@ static const struct stmt statements[] = {
              "SELECT host_id, id, name, first_seen_at, last_seen_at FROM host"
              " WHERE keyframe_at IS NOT NULL AND first_seen_at <= $1 ORDER BY id COLLATE \"C\"",
              "z", "ittzz"),
+    [AWAITING] = STMT("hosts_awaiting",
+                      "SELECT " AWAITING_COLUMNS " ORDER BY h.id COLLATE \"C\" LIMIT 10000", "",
+                      AWAITING_TYPES),
+    [AWAITING_ONE] = STMT("hosts_awaiting_one", "SELECT " AWAITING_COLUMNS " AND h.id = $1", "t",
+                          AWAITING_TYPES),
 };
 const struct stmt_table store_hosts_statements = {statements,
                                                   sizeof statements / sizeof *statements};
@@ -118,6 +132,7 @@ static bool driver_read(const struct db_result *result, size_t row, struct arena
     size_t count = db_array_count(result, row, 3);
     driver->tags = arena_alloc(arena, count, sizeof *driver->tags);
     driver->since_us = db_time(result, row, 4);
+    driver->scanned = db_bool(result, row, 8);
     for (size_t i = 0; driver->tags != NULL && i < count; i++) {
         size_t length;
         const char *text = db_array_text(result, row, 3, i, &length);
@@ -126,7 +141,10 @@ static bool driver_read(const struct db_result *result, size_t row, struct arena
     }
     return driver->tags != NULL && keep(arena, db_text(result, row, 0), &driver->name) &&
            keep(arena, db_text(result, row, 1), &driver->version) &&
-           keep(arena, db_text(result, row, 2), &driver->company);
+           keep(arena, db_text(result, row, 2), &driver->company) &&
+           keep(arena, db_text(result, row, 5), &driver->product) &&
+           keep(arena, db_text(result, row, 6), &driver->symbols) &&
+           keep(arena, db_text(result, row, 7), &driver->sha256);
 }
 
 enum status store_host_drivers(struct db *db, int64_t host_key, int64_t at_us,
@@ -218,5 +236,37 @@ enum status store_hosts_keys(struct db *db, int64_t as_of_us, struct store_host_
         return no_memory(err);
     }
     *ret_refs = refs;
+    return ST_OK;
+}
+
+enum status store_hosts_awaiting(struct db *db, const char *id,
+                                 struct store_awaiting_list *ret_list, struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+    if (id != NULL)
+        db_p_text(&params, id);
+    enum status status =
+        db_exec(db, &statements[id == NULL ? AWAITING : AWAITING_ONE], &params, &result, err);
+    if (status != ST_OK)
+        return status;
+    struct store_awaiting_list list = {.count = db_rows(result)};
+    list.items = arena_alloc(&list.arena, list.count, sizeof *list.items);
+    bool room = list.items != NULL;
+    for (size_t i = 0; room && i < list.count; i++) {
+        struct store_awaiting *item = &list.items[i];
+        const char **texts[] = {&item->agent_version, &item->os_name, &item->os_build,
+                                &item->role,          &item->model,   &item->attributes};
+        item->enrolled_at_us = db_time(result, i, 2);
+        room = keep(&list.arena, db_text(result, i, 0), &item->id) &&
+               keep(&list.arena, db_text(result, i, 1), &item->name);
+        for (size_t t = 0; room && t < sizeof texts / sizeof *texts; t++)
+            room = keep(&list.arena, db_text(result, i, 3 + t), texts[t]);
+    }
+    if (!room) {
+        store_awaiting_list_done(&list);
+        return no_memory(err);
+    }
+    *ret_list = list;
     return ST_OK;
 }

@@ -37,6 +37,10 @@ struct store_driver {
     const char *name;
     const char *version; /* NULL: unknown; so is company */
     const char *company;
+    const char *product;
+    const char *symbols; /* as symbol servers name it */
+    const char *sha256;  /* of the file, hex */
+    bool scanned;        /* tags are what its code allocates with; else they are unknown */
     uint32_t *tags;
     size_t tag_count;
     int64_t since_us; /* valid_from */
@@ -86,6 +90,32 @@ void store_host_refs_done(struct store_host_refs *refs);
 #define AUTO_STORE_HOST_REFS CLEANUP(store_host_refs_done)
 enum status store_hosts_keys(struct db *db, int64_t as_of_us, struct store_host_refs *ret_refs,
                              struct err *err) MUST_CHECK;
+
+/* Hosts that enrolled and have sent nothing yet, by id (at most 10,000); or just the one. */
+struct store_awaiting {
+    const char *id;
+    const char *name; /* NULL: unknown; so are the texts below */
+    const char *agent_version;
+    const char *os_name;
+    const char *os_build;
+    const char *role;
+    const char *model;
+    const char *attributes; /* a JSON object */
+    int64_t enrolled_at_us;
+};
+struct store_awaiting_list {
+    struct arena arena;
+    struct store_awaiting *items;
+    size_t count;
+};
+static inline void store_awaiting_list_done(struct store_awaiting_list *list)
+{
+    arena_done(&list->arena);
+    *list = (struct store_awaiting_list){0};
+}
+#define AUTO_AWAITING_LIST CLEANUP(store_awaiting_list_done)
+enum status store_hosts_awaiting(struct db *db, const char *id,
+                                 struct store_awaiting_list *ret_list, struct err *err) MUST_CHECK;
 
 /* Rebuilds every host's newest state. At start, before ingest. */
 enum status fleet_load(struct db *db, struct fleet *fleet, struct err *err) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include "common/arena.h"
 #include "common/strbuf.h"
 #include "server/store/registry.h"
+#include "server/store/store_driver_files.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -22,30 +23,36 @@ enum {
     DRIVERS_END,
     DRIVERS_BEGIN,
     DRIVERS_EXTEND,
-    DRIVERS_BEFORE
+    DRIVERS_BEFORE,
+    DRIVERS_NAME_FILES,
+    BOOT_SEEN
 };
 
 #define GIVEN_ATTRIBUTES                                                                           \
     "given AS (SELECT * FROM unnest($3::text[], $4::text[]) AS g (name, value)) "
 #define GIVEN_DRIVERS                                                                              \
     "given AS (SELECT name, version, company,"                                                     \
-    " CASE WHEN tags = '' THEN '{}'::text[] ELSE string_to_array(tags, E'\\n') END AS tags"        \
-    " FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])"                                 \
-    " AS g (name, version, company, tags)) "
+    " CASE WHEN tags = '' THEN '{}'::text[] ELSE string_to_array(tags, E'\\n') END AS tags,"       \
+    " decode(sha256, 'hex') AS sha256"                                                             \
+    " FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])"                     \
+    " AS g (name, version, company, tags, sha256)) "
 #define FIRST_OF(table, values)                                                                    \
     "first AS (SELECT DISTINCT ON (name) name, " values ", valid_from FROM " table                 \
     " WHERE host_id = $1 ORDER BY name, valid_from), "
+/* A hash that is not told is no other file; the tags of a file with a hash are not the host's. */
 #define SAME_DRIVER(a, b)                                                                          \
-    "(" a ".version, " a ".company, " a ".tags) IS NOT DISTINCT FROM (" b ".version, " b           \
-    ".company, " b ".tags)"
+    "((" a ".version, " a ".company) IS NOT DISTINCT FROM (" b ".version, " b ".company) AND "     \
+    "CASE WHEN coalesce(" a ".sha256, " b ".sha256) IS NULL THEN " a ".tags = " b ".tags "         \
+    "ELSE coalesce(" a ".sha256 = " b ".sha256, true) END)"
 
 static const struct stmt statements[] = {
     [LOCK_HOSTS] =
         STMT("ingest_lock_hosts",
              "SELECT host_id, id, first_seen_at, last_seen_at, boot_at, sequence, sequence_max,"
-             " keyframe_at, chain, attributes_at, attributes_digest, drivers_at, drivers_digest"
-             " FROM host WHERE id = ANY ($1) ORDER BY host_id FOR NO KEY UPDATE",
-             "T", "itzzziizdzxzx"),
+             " keyframe_at, chain, attributes_at, attributes_digest, drivers_at, drivers_digest,"
+             " live_boot_at, live_taken_at FROM host WHERE id = ANY ($1) ORDER BY host_id FOR NO "
+             "KEY UPDATE",
+             "T", "itzzziizdzxzxzz"),
     [ADD_HOSTS] = STMT("ingest_add_hosts",
                        "INSERT INTO host (id, first_seen_at, last_seen_at, received_at)"
                        " SELECT id, seen, seen, $3 FROM unnest($1::text[], $2::timestamptz[])"
@@ -58,13 +65,23 @@ static const struct stmt statements[] = {
              " sequence = g.sequence, sequence_max = g.sequence_max, keyframe_at = g.keyframe_at,"
              " chain = g.chain::integer, attributes_at = g.attributes_at,"
              " attributes_digest = g.attributes_digest, drivers_at = g.drivers_at,"
-             " drivers_digest = g.drivers_digest FROM unnest($1::bigint[], $2::text[],"
+             " drivers_digest = g.drivers_digest, live_boot_at = g.live_boot_at,"
+             " live_taken_at = g.live_taken_at,"
+             " agent_version = CASE WHEN g.told THEN g.agent_version ELSE h.agent_version END,"
+             " agent_waiting = CASE WHEN g.told THEN g.agent_waiting ELSE h.agent_waiting END,"
+             " agent_dropped = CASE WHEN g.told THEN g.agent_dropped ELSE h.agent_dropped END,"
+             " agent_simulated = CASE WHEN g.told THEN g.agent_simulated"
+             " ELSE h.agent_simulated END FROM unnest($1::bigint[], $2::text[],"
              " $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[],"
              " $8::timestamptz[], $9::bigint[], $10::timestamptz[], $11::bytea[],"
-             " $12::timestamptz[], $13::bytea[]) AS g (host_id, name, first_seen_at, last_seen_at,"
+             " $12::timestamptz[], $13::bytea[], $15::timestamptz[], $16::timestamptz[],"
+             " $17::boolean[], $18::text[], $19::bigint[], $20::bigint[], $21::boolean[])"
+             " AS g (host_id, name, first_seen_at, last_seen_at,"
              " boot_at, sequence, sequence_max, keyframe_at, chain, attributes_at,"
-             " attributes_digest, drivers_at, drivers_digest) WHERE h.host_id = g.host_id",
-             "ITZZZIIZIZXZXz", ""),
+             " attributes_digest, drivers_at, drivers_digest, live_boot_at, live_taken_at, told,"
+             " agent_version, agent_waiting, agent_dropped, agent_simulated)"
+             " WHERE h.host_id = g.host_id",
+             "ITZZZIIZIZXZXzZZBTIIB", ""),
     [ADD_ROWS] = STMT(
         "ingest_add_rows",
         "WITH added AS (INSERT INTO snapshot (host_id, taken_at, boot_at, sequence, base,"
@@ -124,35 +141,50 @@ static const struct stmt statements[] = {
              "WITH " GIVEN_DRIVERS "DELETE FROM host_driver a WHERE host_id = $1"
              " AND valid_to IS NULL AND valid_from = $2 AND NOT EXISTS (SELECT FROM given g"
              " WHERE g.name = a.name AND " SAME_DRIVER("g", "a") ")",
-             "izTTTT", ""),
+             "izTTTTT", ""),
     [DRIVERS_END] =
         STMT("ingest_drivers_end",
              "WITH " GIVEN_DRIVERS "UPDATE host_driver a SET valid_to = $2 WHERE host_id = $1"
              " AND valid_to IS NULL AND NOT EXISTS (SELECT FROM given g"
              " WHERE g.name = a.name AND " SAME_DRIVER("g", "a") ")",
-             "izTTTT", ""),
+             "izTTTTT", ""),
     [DRIVERS_BEGIN] =
         STMT("ingest_drivers_begin",
              "WITH " GIVEN_DRIVERS "INSERT INTO host_driver (host_id, name, version, company, tags,"
-             " valid_from) SELECT $1, g.name, g.version, g.company, g.tags, $2 FROM given g"
+             " sha256, valid_from) SELECT $1, g.name, g.version, g.company, g.tags, g.sha256, $2"
+             " FROM given g"
              " WHERE NOT EXISTS (SELECT FROM host_driver a WHERE a.host_id = $1"
              " AND a.name = g.name AND a.valid_to IS NULL)",
-             "izTTTT", ""),
+             "izTTTTT", ""),
     [DRIVERS_EXTEND] =
         STMT("ingest_drivers_extend",
-             "WITH " FIRST_OF("host_driver", "version, company, tags") GIVEN_DRIVERS
-             "UPDATE host_driver a SET valid_from = $2 FROM first f JOIN given g USING (name)"
+             "WITH " FIRST_OF("host_driver", "version, company, tags, sha256") GIVEN_DRIVERS
+             "UPDATE host_driver a SET valid_from = $2, sha256 = coalesce(a.sha256, g.sha256) FROM "
+             "first f JOIN given g USING (name)"
              " WHERE a.host_id = $1 AND a.name = f.name AND a.valid_from = f.valid_from"
              " AND f.valid_from > $2 AND " SAME_DRIVER("f", "g"),
-             "izTTTT", ""),
+             "izTTTTT", ""),
     [DRIVERS_BEFORE] =
         STMT("ingest_drivers_before",
              "WITH " FIRST_OF("host_driver", "version, company, tags") GIVEN_DRIVERS
-             "INSERT INTO host_driver (host_id, name, version, company, tags, valid_from, valid_to)"
-             " SELECT $1, g.name, g.version, g.company, g.tags, $2, coalesce(f.valid_from,"
-             " (SELECT min(valid_from) FROM first WHERE valid_from > $2), $7) FROM given g"
+             "INSERT INTO host_driver (host_id, name, version, company, tags, sha256, valid_from,"
+             " valid_to)"
+             " SELECT $1, g.name, g.version, g.company, g.tags, g.sha256, $2,"
+             " coalesce(f.valid_from,"
+             " (SELECT min(valid_from) FROM first WHERE valid_from > $2), $8) FROM given g"
              " LEFT JOIN first f USING (name) WHERE f.name IS NULL OR f.valid_from > $2",
-             "izTTTTz", ""),
+             "izTTTTTz", ""),
+    /* The hash of a driver that was listed without one before: the same row goes on. */
+    [DRIVERS_NAME_FILES] =
+        STMT("ingest_drivers_name_files",
+             "WITH " GIVEN_DRIVERS "UPDATE host_driver a SET sha256 = g.sha256 FROM given g"
+             " WHERE a.host_id = $1 AND a.valid_to IS NULL AND a.valid_from <= $2"
+             " AND a.name = g.name AND a.sha256 IS NULL AND g.sha256 IS NOT NULL",
+             "izTTTTT", ""),
+    [BOOT_SEEN] = STMT("ingest_boot_seen",
+                       "SELECT min(received_at) FROM snapshot WHERE host_id = $1"
+                       " AND boot_at BETWEEN $2::timestamptz AND $3::timestamptz",
+                       "izz", "z"),
 };
 const struct stmt_table store_ingest_statements = {statements,
                                                    sizeof statements / sizeof *statements};
@@ -178,7 +210,6 @@ static bool digest_read(const struct db_result *result, size_t row, size_t colum
 static void host_read(const struct db_result *result, size_t row, struct ingest_host *host)
 {
     host->key = db_i64(result, row, 0);
-    host->first_seen_us = db_time(result, row, 2);
     host->boot_at_us = db_time(result, row, 4);
     host->sequence = number_or_unknown(result, row, 5);
     host->sequence_max = number_or_unknown(result, row, 6);
@@ -188,9 +219,12 @@ static void host_read(const struct db_result *result, size_t row, struct ingest_
     host->has_attributes_digest = digest_read(result, row, 10, host->attributes_digest);
     host->drivers_at_us = db_time(result, row, 11);
     host->has_drivers_digest = digest_read(result, row, 12, host->drivers_digest);
-    /* A row without keyframe has just been made: it has no snapshot yet. */
-    host->last_seen_us =
-        host->keyframe_at_us == TIME_UNKNOWN ? TIME_UNKNOWN : db_time(result, row, 3);
+    host->live_boot_at_us = db_time(result, row, 13);
+    host->live_taken_at_us = db_time(result, row, 14);
+    /* A row without keyframe has just been made, or its agent has enrolled: no snapshot yet. */
+    bool none = host->keyframe_at_us == TIME_UNKNOWN;
+    host->first_seen_us = none ? TIME_UNKNOWN : db_time(result, row, 2);
+    host->last_seen_us = none ? TIME_UNKNOWN : db_time(result, row, 3);
 }
 
 enum status store_ingest_lock(struct db *db, struct ingest_host *const *hosts, size_t count,
@@ -246,65 +280,115 @@ static int64_t sql_number(int64_t sequence)
     return sequence == SEQUENCE_UNKNOWN ? INT64_MIN : sequence;
 }
 
+/* Columns of host rows to be written. */
+enum {
+    HOST_KEY,
+    HOST_FIRST,
+    HOST_LAST,
+    HOST_BOOT,
+    HOST_SEQUENCE,
+    HOST_SEQUENCE_MAX,
+    HOST_KEYFRAME,
+    HOST_CHAIN,
+    HOST_ATTRIBUTES,
+    HOST_DRIVERS,
+    HOST_LIVE_BOOT,
+    HOST_LIVE_TAKEN,
+    HOST_AGENT_WAITING,
+    HOST_AGENT_DROPPED,
+    HOST_NUMBERS
+};
+struct host_columns {
+    int64_t *number[HOST_NUMBERS];
+    const char **name;
+    const char **version; /* of the agent */
+    const void **attributes;
+    const void **drivers;
+    size_t *lengths; /* of both digests */
+    bool *told;      /* the agent said something of itself */
+    bool *simulated;
+};
+
+static bool host_columns_alloc(struct arena *arena, size_t count, struct host_columns *columns)
+{
+    bool room = true;
+    for (int i = 0; i < HOST_NUMBERS; i++) {
+        columns->number[i] = arena_alloc(arena, count, sizeof **columns->number);
+        room = room && columns->number[i] != NULL;
+    }
+    columns->name = arena_alloc(arena, count, sizeof *columns->name);
+    columns->version = arena_alloc(arena, count, sizeof *columns->version);
+    columns->attributes = arena_alloc(arena, count, sizeof *columns->attributes);
+    columns->drivers = arena_alloc(arena, count, sizeof *columns->drivers);
+    columns->lengths = arena_alloc(arena, count, sizeof *columns->lengths);
+    columns->told = arena_alloc(arena, count, sizeof *columns->told);
+    columns->simulated = arena_alloc(arena, count, sizeof *columns->simulated);
+    return room && columns->name != NULL && columns->version != NULL &&
+           columns->attributes != NULL && columns->drivers != NULL && columns->lengths != NULL &&
+           columns->told != NULL && columns->simulated != NULL;
+}
+
+static void host_columns_put(struct host_columns *columns, size_t i, const struct ingest_host *host)
+{
+    const int64_t numbers[HOST_NUMBERS] = {
+        [HOST_KEY] = host->key,
+        [HOST_FIRST] = host->first_seen_us,
+        [HOST_LAST] = host->last_seen_us,
+        [HOST_BOOT] = host->boot_at_us,
+        [HOST_SEQUENCE] = sql_number(host->sequence),
+        [HOST_SEQUENCE_MAX] = sql_number(host->sequence_max),
+        [HOST_KEYFRAME] = host->keyframe_at_us,
+        [HOST_CHAIN] = host->chain,
+        [HOST_ATTRIBUTES] = host->attributes_at_us,
+        [HOST_DRIVERS] = host->drivers_at_us,
+        [HOST_LIVE_BOOT] = host->live_boot_at_us,
+        [HOST_LIVE_TAKEN] = host->live_taken_at_us,
+        [HOST_AGENT_WAITING] = sql_number(host->agent.waiting),
+        [HOST_AGENT_DROPPED] = sql_number(host->agent.dropped),
+    };
+    for (int n = 0; n < HOST_NUMBERS; n++)
+        columns->number[n][i] = numbers[n];
+    columns->name[i] = host->name;
+    columns->version[i] = host->agent.version;
+    columns->attributes[i] = host->has_attributes_digest ? host->attributes_digest : NULL;
+    columns->drivers[i] = host->has_drivers_digest ? host->drivers_digest : NULL;
+    columns->lengths[i] = STORE_DIGEST_BYTES;
+    columns->told[i] = host->agent.present;
+    columns->simulated[i] = host->agent.simulated;
+}
+
 enum status store_ingest_update_hosts(struct db *db, struct ingest_host *const *hosts, size_t count,
                                       int64_t now_us, struct err *err)
 {
-    enum {
-        KEY,
-        FIRST,
-        LAST,
-        BOOT,
-        SEQUENCE,
-        SEQUENCE_MAX,
-        KEYFRAME,
-        CHAIN,
-        ATTRIBUTES,
-        DRIVERS,
-        NUMBERS
-    };
     AUTO_ARENA struct arena arena = {0};
-    int64_t *number[NUMBERS];
-    bool room = true;
-    for (int i = 0; i < NUMBERS; i++)
-        room = (number[i] = arena_alloc(&arena, count, sizeof **number)) != NULL && room;
-    const char **name = arena_alloc(&arena, count, sizeof *name);
-    const void **attributes = arena_alloc(&arena, count, sizeof *attributes);
-    const void **drivers = arena_alloc(&arena, count, sizeof *drivers);
-    size_t *lengths = arena_alloc(&arena, count, sizeof *lengths);
-    if (!room || name == NULL || attributes == NULL || drivers == NULL || lengths == NULL)
-        return err_set(err, ST_NOMEM, "could not update hosts: out of memory");
-    for (size_t i = 0; i < count; i++) {
-        const struct ingest_host *host = hosts[i];
-        number[KEY][i] = host->key;
-        name[i] = host->name;
-        number[FIRST][i] = host->first_seen_us;
-        number[LAST][i] = host->last_seen_us;
-        number[BOOT][i] = host->boot_at_us;
-        number[SEQUENCE][i] = sql_number(host->sequence);
-        number[SEQUENCE_MAX][i] = sql_number(host->sequence_max);
-        number[KEYFRAME][i] = host->keyframe_at_us;
-        number[CHAIN][i] = host->chain;
-        number[ATTRIBUTES][i] = host->attributes_at_us;
-        attributes[i] = host->has_attributes_digest ? host->attributes_digest : NULL;
-        number[DRIVERS][i] = host->drivers_at_us;
-        drivers[i] = host->has_drivers_digest ? host->drivers_digest : NULL;
-        lengths[i] = STORE_DIGEST_BYTES;
-    }
+    struct host_columns columns;
     struct db_params params = {0};
-    db_p_i64_array(&params, number[KEY], count);
-    db_p_text_array(&params, name, count);
-    db_p_time_array(&params, number[FIRST], count);
-    db_p_time_array(&params, number[LAST], count);
-    db_p_time_array(&params, number[BOOT], count);
-    db_p_i64_array(&params, number[SEQUENCE], count);
-    db_p_i64_array(&params, number[SEQUENCE_MAX], count);
-    db_p_time_array(&params, number[KEYFRAME], count);
-    db_p_i64_array(&params, number[CHAIN], count);
-    db_p_time_array(&params, number[ATTRIBUTES], count);
-    db_p_bytes_array(&params, attributes, lengths, count);
-    db_p_time_array(&params, number[DRIVERS], count);
-    db_p_bytes_array(&params, drivers, lengths, count);
+    if (!host_columns_alloc(&arena, count, &columns))
+        return err_set(err, ST_NOMEM, "could not update hosts: out of memory");
+    for (size_t i = 0; i < count; i++)
+        host_columns_put(&columns, i, hosts[i]);
+    int64_t *const *number = columns.number;
+    db_p_i64_array(&params, number[HOST_KEY], count);
+    db_p_text_array(&params, columns.name, count);
+    db_p_time_array(&params, number[HOST_FIRST], count);
+    db_p_time_array(&params, number[HOST_LAST], count);
+    db_p_time_array(&params, number[HOST_BOOT], count);
+    db_p_i64_array(&params, number[HOST_SEQUENCE], count);
+    db_p_i64_array(&params, number[HOST_SEQUENCE_MAX], count);
+    db_p_time_array(&params, number[HOST_KEYFRAME], count);
+    db_p_i64_array(&params, number[HOST_CHAIN], count);
+    db_p_time_array(&params, number[HOST_ATTRIBUTES], count);
+    db_p_bytes_array(&params, columns.attributes, columns.lengths, count);
+    db_p_time_array(&params, number[HOST_DRIVERS], count);
+    db_p_bytes_array(&params, columns.drivers, columns.lengths, count);
     db_p_time(&params, now_us);
+    db_p_time_array(&params, number[HOST_LIVE_BOOT], count);
+    db_p_time_array(&params, number[HOST_LIVE_TAKEN], count);
+    db_p_bool_array(&params, columns.told, count);
+    db_p_text_array(&params, columns.version, count);
+    db_p_i64_array(&params, number[HOST_AGENT_WAITING], count);
+    db_p_i64_array(&params, number[HOST_AGENT_DROPPED], count);
+    db_p_bool_array(&params, columns.simulated, count);
     return db_exec(db, &statements[UPDATE_HOSTS], &params, NULL, err);
 }
 
@@ -381,7 +465,7 @@ enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size
 struct fact_columns {
     size_t columns;
     size_t count;
-    const char **text[4];
+    const char **text[5];
 };
 
 static enum status facts_write(struct db *db, int first, int64_t host_key, int64_t taken_at_us,
@@ -434,38 +518,47 @@ enum status store_ingest_attributes(struct db *db, int64_t host_key,
                        newest_us, err);
 }
 
-/* Tags in text form, one a line: no text form holds a line end. */
-static const char *tags_text(struct arena *arena, const struct snapshot_driver *driver)
-{
-    char *text = arena_alloc(arena, driver->tag_count + 1, TAG_TEXT_MAX);
-    size_t at = 0;
-    for (size_t i = 0; text != NULL && i < driver->tag_count; i++) {
-        if (i > 0)
-            text[at++] = '\n';
-        tag_format(driver->tags[i], text + at);
-        at += strlen(text + at);
-    }
-    return text;
-}
-
 enum status store_ingest_drivers(struct db *db, int64_t host_key, const struct snapshot *snapshot,
                                  bool late, int64_t newest_us, struct err *err)
 {
     AUTO_ARENA struct arena arena = {0};
-    struct fact_columns facts = {.columns = 4, .count = snapshot->driver_count};
+    struct fact_columns facts = {.columns = 5, .count = snapshot->driver_count};
     bool room = columns_alloc(&arena, &facts);
     for (size_t i = 0; room && i < facts.count; i++) {
         const struct snapshot_driver *driver = &snapshot->drivers[i];
         facts.text[0][i] = driver->name;
         facts.text[1][i] = driver->version;
         facts.text[2][i] = driver->company;
-        facts.text[3][i] = tags_text(&arena, driver);
+        facts.text[3][i] = driver->sha256 != NULL ? "" : store_driver_tags_text(&arena, driver);
+        facts.text[4][i] = driver->sha256;
         room = facts.text[3][i] != NULL;
     }
     if (!room)
         return err_set(err, ST_NOMEM, "could not add drivers: out of memory");
-    return facts_write(db, DRIVERS_FORGET, host_key, snapshot->taken_at_us, &facts, late, newest_us,
-                       err);
+    enum status status = facts_write(db, DRIVERS_FORGET, host_key, snapshot->taken_at_us, &facts,
+                                     late, newest_us, err);
+    if (status != ST_OK || late)
+        return status;
+    struct db_params params = {0};
+    db_p_i64(&params, host_key);
+    db_p_time(&params, snapshot->taken_at_us);
+    for (size_t c = 0; c < facts.columns; c++)
+        db_p_text_array(&params, facts.text[c], facts.count);
+    return db_exec(db, &statements[DRIVERS_NAME_FILES], &params, NULL, err);
+}
+
+enum status store_ingest_boot_seen(struct db *db, int64_t host_key, int64_t boot_at_us,
+                                   int64_t *ret_received_at_us, struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+    db_p_i64(&params, host_key);
+    db_p_time(&params, boot_at_us - STORE_BOOT_SLACK_US);
+    db_p_time(&params, boot_at_us + STORE_BOOT_SLACK_US);
+    enum status status = db_exec(db, &statements[BOOT_SEEN], &params, &result, err);
+    if (status == ST_OK)
+        *ret_received_at_us = db_time(result, 0, 0);
+    return status;
 }
 
 /* A text with its end, or a byte that no text has for NULL. */
@@ -499,6 +592,13 @@ void store_drivers_digest(const struct snapshot *snapshot,
         digest_text(&state, driver->name);
         digest_text(&state, driver->version);
         digest_text(&state, driver->company);
+        /* What older agents do not tell is left out, so that their digests stay what they were. */
+        if (driver->sha256 != NULL || driver->product != NULL || driver->symbols != NULL) {
+            digest_text(&state, driver->sha256);
+            digest_text(&state, driver->product);
+            digest_text(&state, driver->symbols);
+            crypto_generichash_update(&state, (const unsigned char *)&driver->has_tags, 1);
+        }
         uint64_t count = driver->tag_count;
         crypto_generichash_update(&state, (const unsigned char *)&count, sizeof count);
         if (count > 0)

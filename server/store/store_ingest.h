@@ -30,6 +30,9 @@ struct ingest_host {
     bool has_drivers_digest;
     unsigned char attributes_digest[STORE_DIGEST_BYTES];
     unsigned char drivers_digest[STORE_DIGEST_BYTES];
+    struct snapshot_agent agent; /* to be written; not present: keep */
+    int64_t live_boot_at_us;     /* boot that the agent posts under, by arrival; see group.c */
+    int64_t live_taken_at_us;    /* newest taken_at of it; TIME_UNKNOWN: none yet */
 };
 
 /* Locks the rows of the hosts that exist and fills them in (by id). */
@@ -68,8 +71,14 @@ enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size
 enum status store_ingest_attributes(struct db *db, int64_t host_key,
                                     const struct snapshot *snapshot, bool late, int64_t newest_us,
                                     struct err *err) MUST_CHECK;
+/* The tags of a driver with a hash are not the host's: see store_driver_files.h. */
 enum status store_ingest_drivers(struct db *db, int64_t host_key, const struct snapshot *snapshot,
                                  bool late, int64_t newest_us, struct err *err) MUST_CHECK;
+/* When the server first had a snapshot of a boot (boot_at within STORE_BOOT_SLACK_US) of the host;
+ * TIME_UNKNOWN: it holds none. */
+#define STORE_BOOT_SLACK_US (2 * US_PER_MINUTE) /* as the analysis: the same boot */
+enum status store_ingest_boot_seen(struct db *db, int64_t host_key, int64_t boot_at_us,
+                                   int64_t *ret_received_at_us, struct err *err) MUST_CHECK;
 /* To tell whether a document's facts are the known ones. */
 void store_attributes_digest(const struct snapshot *snapshot,
                              unsigned char ret_digest[STORE_DIGEST_BYTES]);

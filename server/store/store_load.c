@@ -15,16 +15,19 @@
 #define RECENT 9
 
 enum { HOSTS_AFTER, HOST_ONE, BLOCKS, NEWEST, ATTRIBUTES, MOMENTS };
-#define HOST_COLUMNS "host_id, id, name, last_seen_at, boot_at, sequence, keyframe_at, chain"
+#define HOST_COLUMNS                                                                               \
+    "host_id, id, name, last_seen_at, boot_at, sequence, keyframe_at, chain, agent_version, "      \
+    "agent_waiting, agent_dropped, agent_simulated"
+#define HOST_TYPES "ittzzizdtiib"
 static const struct stmt statements[] = {
     [HOSTS_AFTER] = STMT("load_hosts_after",
                          "SELECT " HOST_COLUMNS " FROM host WHERE keyframe_at IS NOT NULL"
                          " AND host_id > $1 ORDER BY host_id LIMIT 100",
-                         "i", "ittzzizd"),
+                         "i", HOST_TYPES),
     [HOST_ONE] = STMT("load_host_one",
                       "SELECT " HOST_COLUMNS " FROM host WHERE keyframe_at IS NOT NULL"
                       " AND host_id = $1",
-                      "i", "ittzzizd"),
+                      "i", HOST_TYPES),
     [BLOCKS] = STMT("load_blocks",
                     "SELECT g.place, s.taken_at, s.boot_at, s.sequence, s.base, s.keyframe, s.block"
                     " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])"
@@ -215,6 +218,13 @@ static enum status host_load(struct batch *batch, size_t i, struct host_state **
     snapshot.taken_at_us = db_time(batch->hosts, i, 3);
     snapshot.boot_at_us = db_time(batch->hosts, i, 4);
     snapshot.sequence = number_or_unknown(batch->hosts, i, 5);
+    snapshot.agent = (struct snapshot_agent){
+        .present = !db_null(batch->hosts, i, 11), /* never NULL when it told anything */
+        .version = db_text(batch->hosts, i, 8),
+        .waiting = db_null(batch->hosts, i, 9) ? -1 : db_i64(batch->hosts, i, 9),
+        .dropped = db_null(batch->hosts, i, 10) ? -1 : db_i64(batch->hosts, i, 10),
+        .simulated = !db_null(batch->hosts, i, 11) && db_bool(batch->hosts, i, 11),
+    };
     enum status status = host_tables(batch, i + 1, &snapshot, &chain, err);
     bool held = host_totals(batch, i + 1, &snapshot);
     size_t moment_count = host_moments(batch, i + 1, moments);

@@ -35,7 +35,9 @@ static const struct stmt statements[] = {
          " FROM tag_hour WHERE pool = $1 AND tag = $2 AND hour_at BETWEEN $3 AND $4"
          " ORDER BY hour_at",
          "ttzz", "ziiiiii"),
-    STMT("newest_taken_at", "SELECT max(last_seen_at) FROM host", "", "z"),
+    /* A host that has only enrolled has no snapshot, and no keyframe. */
+    STMT("newest_taken_at", "SELECT max(last_seen_at) FROM host WHERE keyframe_at IS NOT NULL", "",
+         "z"),
     STMT("analyzer_lock", "SELECT pg_try_advisory_lock(" ANALYZER_LOCK ")", "", "b"),
     STMT("analyzer_unlock", "SELECT pg_advisory_unlock(" ANALYZER_LOCK ")", "", "b"),
 };

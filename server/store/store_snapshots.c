@@ -33,7 +33,8 @@ enum {
     PLAN,
     TOTALS,
     BOOTS,
-    COUNT_SINCE
+    COUNT_SINCE,
+    BIG_BLOCKS
 };
 static const struct stmt statements[] = {
     [AT] = STMT("snapshot_at",
@@ -96,6 +97,11 @@ static const struct stmt statements[] = {
                    "i", "zzzi"),
     [COUNT_SINCE] = STMT("snapshot_count_since",
                          "SELECT count(*) FROM snapshot WHERE taken_at >= $1", "z", "i"),
+    [BIG_BLOCKS] = STMT("snapshot_big_blocks",
+                        "SELECT taken_at, detail -> 'big_blocks' FROM snapshot WHERE host_id = $1"
+                        " AND taken_at >= $2 AND detail ? 'big_blocks'"
+                        " ORDER BY taken_at DESC LIMIT 1",
+                        "iz", "zj"),
 };
 const struct stmt_table store_snapshots_statements = {statements,
                                                       sizeof statements / sizeof *statements};
@@ -301,7 +307,7 @@ static enum status chain_build(struct db *db, int64_t host_key, const struct sto
 void store_detail_encode(const struct snapshot *snapshot, struct strbuf *out)
 {
     if (snapshot->object_count + snapshot->process_count + snapshot->session_count +
-            snapshot->event_count ==
+            snapshot->event_count + snapshot->block_count ==
         0)
         return;
     /* The document's own encoder, of a document that has nothing else. */
@@ -318,6 +324,9 @@ void store_detail_encode(const struct snapshot *snapshot, struct strbuf *out)
         .processes = snapshot->processes,
         .sessions = snapshot->sessions,
         .events = snapshot->events,
+        .block_count = snapshot->block_count,
+        .blocks = snapshot->blocks,
+        .agent = {.waiting = -1, .dropped = -1},
     };
     snapshot_json_encode(&only, out);
 }
@@ -770,5 +779,26 @@ enum status store_snapshots_count(struct db *db, int64_t since_us, int64_t *ret_
     enum status status = db_exec(db, &statements[COUNT_SINCE], &params, &result, err);
     if (status == ST_OK)
         *ret_count = db_i64(result, 0, 0);
+    return status;
+}
+
+enum status store_big_blocks(struct db *db, int64_t host_key, int64_t from_us,
+                             struct snapshot *ret_snapshot, struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    AUTO_STRBUF struct strbuf json = STRBUF_INIT;
+    struct db_params params = {0};
+    db_p_i64(&params, host_key);
+    db_p_time(&params, from_us);
+    snapshot_init(ret_snapshot);
+    enum status status = db_exec(db, &statements[BIG_BLOCKS], &params, &result, err);
+    if (status != ST_OK || db_rows(result) == 0)
+        return status;
+    strbuf_printf(&json, "{\"big_blocks\":%s}", db_text(result, 0, 1));
+    if (strbuf_failed(&json))
+        return err_set(err, ST_NOMEM, "could not read big blocks: out of memory");
+    status = detail_decode(json.data, ret_snapshot, err);
+    if (status == ST_OK)
+        ret_snapshot->taken_at_us = db_time(result, 0, 0);
     return status;
 }

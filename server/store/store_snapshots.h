@@ -81,6 +81,11 @@ enum status store_boots(struct db *db, int64_t host_key, struct store_boots *ret
 enum status store_snapshots_count(struct db *db, int64_t since_us, int64_t *ret_count,
                                   struct err *err) MUST_CHECK;
 
+/* The sizes of big blocks as the newest snapshot since from_us has them that has any; else nothing
+ * but an initialized snapshot. Only taken_at_us and blocks are filled in. Owned by caller. */
+enum status store_big_blocks(struct db *db, int64_t host_key, int64_t from_us,
+                             struct snapshot *ret_snapshot, struct err *err) MUST_CHECK;
+
 /* ---- for ingest and the load at start -------------------------------------- */
 
 /* The part of a stored row that says what it rests on. */

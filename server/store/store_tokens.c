@@ -99,14 +99,19 @@ bool session_shape_ok(const char *secret, size_t length)
     return true;
 }
 
-bool token_shape_ok(const char *secret, size_t length)
+bool secret_shape_ok(const char *prefix, const char *secret, size_t length)
 {
-    size_t prefix = strlen(TOKEN_PREFIX);
-    return length == prefix + SECRET_TEXT_LENGTH && memcmp(secret, TOKEN_PREFIX, prefix) == 0 &&
-           session_shape_ok(secret + prefix, length - prefix);
+    size_t used = strlen(prefix);
+    return length == used + SECRET_TEXT_LENGTH && memcmp(secret, prefix, used) == 0 &&
+           session_shape_ok(secret + used, length - used);
 }
 
-static enum status secret_new(const char *prefix, size_t size, char *ret_secret, struct err *err)
+bool token_shape_ok(const char *secret, size_t length)
+{
+    return secret_shape_ok(TOKEN_PREFIX, secret, length);
+}
+
+enum status secret_new(const char *prefix, size_t size, char *ret_secret, struct err *err)
 {
     unsigned char bytes[SECRET_BYTES];
     size_t used = strlen(prefix);

@@ -37,6 +37,11 @@ void token_hash(const char *secret, size_t length, unsigned char ret_hash[TOKEN_
 /* Has the shape of a token or of a session's secret; others need no database to be refused. */
 bool token_shape_ok(const char *secret, size_t length);
 bool session_shape_ok(const char *secret, size_t length);
+/* prefix, 43 random characters, NUL; for other kinds of secrets too. size: of ret_secret. */
+enum status secret_new(const char *prefix, size_t size, char *ret_secret,
+                       struct err *err) MUST_CHECK;
+/* prefix and then the shape of secret_new. */
+bool secret_shape_ok(const char *prefix, const char *secret, size_t length);
 
 /* role: "ingest", "viewer", "operator", "admin", or "host" with host_id (the agent's identity).
  * expires_at_us may be TIME_UNKNOWN. ST_INVALID with field "name" or "role"; ST_NOT_FOUND: no such

@@ -3,9 +3,8 @@
 // for good. Many connections that wait for a commit and many that are ready at once are mixed, with
 // fresh and kept-alive connections; each must make progress all the time.
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
-import { raw, request, snapshot, start } from './server.mjs';
+import { Agent, raw, request, snapshot, start } from './server.mjs';
 
 const ROUNDS = Number(process.env.POOLFLEET_LOAD_ROUNDS ?? 30);
 const STALL_MS = 5000; // a skipped connection wakes only by its next packet: it would stall for ever
@@ -63,7 +62,7 @@ test('no connection starves when suspended requests come in bursts', { timeout: 
 test('a stop answers what runs and ends', { timeout: 60000 }, async () => {
   const own = await start();
   const token = own.token('ingest');
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 20 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 20 });
   const running = Array.from({ length: 60 }, () => request(own.port, 'POST', '/api/v1/snapshots', { token, agent,
     headers: { 'content-type': 'application/json' }, body: JSON.stringify(snapshot()) }).catch((error) => error));
   await running[0];

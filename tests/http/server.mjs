@@ -4,19 +4,25 @@
 //
 //   POOLFLEETD          the program (default build/bin/poolfleetd)
 //   POOLFLEET_TEST_URL  a database that tests may write to
+//   POOLFLEET_TEST_TLS  a folder with ca.pem, cert.pem and key.pem (certs.mjs): all of it over TLS
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import tls from 'node:tls';
 
 export const PROGRAM = process.env.POOLFLEETD ??
   path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
     '../../build/bin/poolfleetd');
 export const DATABASE = process.env.POOLFLEET_TEST_URL;
+const TLS = process.env.POOLFLEET_TEST_TLS;
+const trust = TLS ? { ca: fs.readFileSync(path.join(TLS, 'ca.pem')) } : {};
+export const Agent = TLS ? https.Agent : http.Agent;
 
 /** Waits until condition() gives something truthy; fails after the deadline. */
 export async function until(condition, what, deadlineMs = 15000) {
@@ -47,7 +53,9 @@ export async function start(...flags) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'poolfleet-http-'));
   const ready = path.join(folder, 'ready');
   const child = spawn(PROGRAM, ['serve', '--database-url', DATABASE, '--listen', '127.0.0.1:0',
-    '--ready-file', ready, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+    '--ready-file', ready,
+    ...(TLS ? ['--tls-cert', path.join(TLS, 'cert.pem'), '--tls-key', path.join(TLS, 'key.pem')] : []),
+    ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8');
   child.stderr.on('data', (text) => { log = (log + text).slice(-65536); });
@@ -96,8 +104,8 @@ export function request(port, method, target, { token, headers = {}, body, agent
   if (body !== undefined && !Object.keys(all).some((h) => /^(content-length|transfer-encoding)$/i.test(h)))
     all['content-length'] = Buffer.byteLength(body);
   return new Promise((resolve, reject) => {
-    const rq = http.request({ host: '127.0.0.1', port, method, path: target, headers: all,
-      agent: agent ?? false, timeout: 20000 }, (rs) => {
+    const rq = (TLS ? https : http).request({ host: '127.0.0.1', port, method, path: target, headers: all,
+      agent: agent ?? false, timeout: 20000, ...trust }, (rs) => {
       const parts = [];
       rs.on('data', (part) => parts.push(part));
       rs.on('error', reject);
@@ -130,7 +138,8 @@ function parseReply(bytes) {
 
 /** A connection that sends just the bytes given. */
 export async function raw(port) {
-  const socket = net.connect({ host: '127.0.0.1', port, noDelay: true });
+  const plain = net.connect({ host: '127.0.0.1', port, noDelay: true });
+  const socket = TLS ? tls.connect({ socket: plain, ...trust }) : plain;
   const parts = []; // everything, for messages
   const replies = [];
   const waiting = new Set();
@@ -150,7 +159,7 @@ export async function raw(port) {
   socket.on('error', end);
   socket.on('close', end);
   await new Promise((resolve, reject) => {
-    socket.once('connect', resolve);
+    socket.once(TLS ? 'secureConnect' : 'connect', resolve);
     socket.once('error', reject);
   });
   const waitFor = (condition, what, deadlineMs) => new Promise((resolve, reject) => {
@@ -182,7 +191,7 @@ export async function raw(port) {
       return replies;
     },
     waitClosed: (deadlineMs = 15000) => waitFor(() => closed, 'the connection to close', deadlineMs),
-    cut: () => socket.resetAndDestroy?.() ?? socket.destroy(),
+    cut: () => plain.resetAndDestroy?.() ?? plain.destroy(),
     close: () => socket.destroy(),
   };
 }

@@ -438,7 +438,7 @@ enum status afleet_analyze(struct afleet *fleet, uint64_t order, const struct ta
 {
     AUTO_ANALYSIS struct analysis *analysis = NULL;
     AUTO_FREE size_t *places = must(calloc(fleet->count + 1, sizeof *places));
-    struct analyze_options options = {AFLEET_NOW_US + US_PER_HOUR, dict};
+    struct analyze_options options = {.as_of_us = AFLEET_NOW_US + US_PER_HOUR, .tagdict = dict};
     for (size_t i = 0; i < fleet->count; i++)
         places[i] = i;
     uint64_t state = order;

@@ -359,7 +359,7 @@ START_TEST(analyze_odd_points_are_passed_over)
 {
     AUTO_ANALYSIS struct analysis *analysis = NULL;
     AUTO_FINDINGS struct finding_list list = {0};
-    struct analyze_options options = {AFLEET_NOW_US, NULL};
+    struct analyze_options options = {.as_of_us = AFLEET_NOW_US, .tagdict = NULL};
     uint32_t tag = afleet_tag("Odd ");
     uint64_t bytes = 1ull << 40;
     struct snapshot_table tables[POOL_COUNT] = {

@@ -2,6 +2,7 @@
 /* agent/core: changed rows against an acknowledged base, backoff, schedule, delivery. */
 #include "agent/core/backoff.h"
 #include "agent/core/changes.h"
+#include "agent/core/gzip.h"
 #include "agent/core/schedule.h"
 #include "agent/core/transport.h"
 #include "common/snapshot_json.h"
@@ -343,7 +344,8 @@ START_TEST(deliver_retries_what_may_work_later)
                             .patience = cases[i].patience};
         struct transport transport = {&fake, fake_post};
         struct deliver_wait wait = {&fake, fake_wait};
-        struct transport_request request = {"/x", "text/plain", "", 0};
+        struct transport_request request = {
+            .path = "/x", .content_type = "text/plain", .data = "", .length = 0};
         struct transport_reply reply = {.body = STRBUF_INIT};
         struct backoff backoff;
         struct err err = {0};
@@ -359,6 +361,48 @@ START_TEST(deliver_retries_what_may_work_later)
             ck_assert_int_ge(fake.waited_us, 3 * US_PER_SECOND);
         strbuf_done(&reply.body);
     }
+}
+END_TEST
+
+/* ---- gzip */
+
+START_TEST(gzip_round_trips_and_refuses_every_cut)
+{
+    AUTO_STRBUF struct strbuf plain = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf packed = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    struct err err = {0};
+    for (int i = 0; i < 30000; i++)
+        strbuf_u64(&plain, (uint64_t)i * 2654435761u % 1000003u);
+    strbuf_puts(&packed, "before");
+    strbuf_puts(&out, "kept");
+    ck_assert_int_eq(gzip_pack(plain.data, plain.length, &packed, &err), ST_OK);
+    ck_assert_uint_lt(packed.length, plain.length * 2 / 3);
+    const char *member = packed.data + 6;
+    size_t length = packed.length - 6;
+    ck_assert_int_eq(gzip_unpack(member, length, plain.length, &out, &err), ST_OK);
+    ck_assert_uint_eq(out.length, plain.length + 4);
+    ck_assert_mem_eq(out.data + 4, plain.data, plain.length);
+    ck_assert_int_eq(gzip_unpack(member, length, plain.length - 1, &out, &err), ST_TOO_LARGE);
+    ck_assert_uint_eq(out.length, plain.length + 4);
+    for (size_t cut = 0; cut < length; cut += cut < 64 || cut + 64 > length ? 1 : 997) {
+        if (gzip_unpack(member, cut, plain.length, &out, &err) != ST_MALFORMED ||
+            out.length != plain.length + 4)
+            ck_abort_msg("cut at %u was taken", (unsigned)cut);
+    }
+    strbuf_puts(&packed, "x");
+    member = packed.data + 6;
+    ck_assert_int_eq(gzip_unpack(member, length + 1, plain.length, &out, &err), ST_MALFORMED);
+}
+END_TEST
+
+START_TEST(gzip_of_nothing_round_trips)
+{
+    AUTO_STRBUF struct strbuf packed = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    ck_assert_int_eq(gzip_pack("", 0, &packed, NULL), ST_OK);
+    ck_assert_int_eq(gzip_unpack(packed.data, packed.length, 0, &out, NULL), ST_OK);
+    ck_assert_uint_eq(out.length, 0);
 }
 END_TEST
 
@@ -380,5 +424,9 @@ Suite *core_suite(void)
     tcase_add_test(delivery, retry_after_reads_seconds_and_dates);
     tcase_add_test(delivery, deliver_retries_what_may_work_later);
     suite_add_tcase(suite, delivery);
+    TCase *gzip = tcase_create("gzip");
+    tcase_add_test(gzip, gzip_round_trips_and_refuses_every_cut);
+    tcase_add_test(gzip, gzip_of_nothing_round_trips);
+    suite_add_tcase(suite, gzip);
     return suite;
 }

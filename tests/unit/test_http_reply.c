@@ -18,7 +18,7 @@ START_TEST(problem_write_escapes_and_nulls)
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     struct err err;
     err_field(&err, ST_INVALID, "a\"b", "could not <x>\n");
-    problem_write(&out, 422, "invalid", "Invalid value", &err, "id-1");
+    problem_write(DOC_JSON, &out, 422, "invalid", "Invalid value", &err, "id-1");
     ck_assert_str_eq(out.data, "{\"type\":\"urn:poolfleet:problem:invalid\",\"title\":\"Invalid "
                                "value\",\"status\":422,\"detail\":\"could not <x>\\n\","
                                "\"field\":\"a\\\"b\",\"hint\":null,\"request_id\":\"id-1\"}\n");

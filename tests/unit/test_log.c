@@ -173,6 +173,42 @@ START_TEST(err_shows_what_is_set)
 }
 END_TEST
 
+struct sunk {
+    unsigned lines;
+    enum log_level level;
+    char text[256];
+};
+
+static void sink_into(void *arg, enum log_level level, const char *line, size_t length)
+{
+    struct sunk *sunk = arg;
+    sunk->lines++;
+    sunk->level = level;
+    ck_assert_uint_lt(length, sizeof sunk->text);
+    memcpy(sunk->text, line, length);
+    sunk->text[length] = '\0';
+}
+
+START_TEST(sink_gets_lines_without_prefix_and_end_and_stderr_none)
+{
+    struct sunk sunk = {0};
+    struct err err;
+    err_set(&err, ST_IO, "no room");
+    start_capture();
+    log_set_sink(sink_into, &sunk);
+    log_warning("disk", "left", "1 MB");
+    ck_assert_str_eq(sunk.text, "warning disk left=\"1 MB\"");
+    ck_assert_int_eq(sunk.level, LOG_LEVEL_WARNING);
+    log_err("spool", &err);
+    ck_assert_str_eq(sunk.text, "error spool reason=\"no room\"");
+    log_debug("silent");
+    log_set_sink(NULL, NULL);
+    log_info("back");
+    ck_assert_uint_eq(sunk.lines, 2);
+    ck_assert_str_eq(end_capture(), "<6>info back\n");
+}
+END_TEST
+
 enum { WRITERS = 4, LINES = 100 };
 
 static void *write_many(void *name)
@@ -221,6 +257,7 @@ Suite *log_suite(void)
     tcase_add_test(tcase, context_belongs_to_its_thread);
     tcase_add_test(tcase, errno_is_kept);
     tcase_add_test(tcase, err_shows_what_is_set);
+    tcase_add_test(tcase, sink_gets_lines_without_prefix_and_end_and_stderr_none);
     tcase_add_test(tcase, lines_of_threads_do_not_mix);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -213,8 +213,9 @@ END_TEST
 
 /* Rows: who asks, in the order of enum role; columns: what the route needs. */
 static const char *const allowed[ROLE_COUNT] = {
-    [ROLE_NONE] = "100000",   [ROLE_HOST] = "110000",     [ROLE_INGEST] = "101000",
-    [ROLE_VIEWER] = "100100", [ROLE_OPERATOR] = "100110", [ROLE_ADMIN] = "111111",
+    [ROLE_NONE] = "1000000",   [ROLE_HOST] = "1100000",     [ROLE_INGEST] = "1010000",
+    [ROLE_VIEWER] = "1001000", [ROLE_OPERATOR] = "1001100", [ROLE_ADMIN] = "1111110",
+    [ROLE_ENROLL] = "1000001",
 };
 
 START_TEST(role_allows_follows_the_matrix)

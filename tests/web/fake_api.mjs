@@ -108,6 +108,7 @@ function build(fleet, mood) {
   const leaking = hosts.filter((h) => h.leak);
   const levelled = hosts.filter((h) => h.level);
   const findings = [];
+  const isSimulated = (h) => hosts.indexOf(h) % 3 === 0;
   const fh = (h, tag) => {
     const t = tags.find((x) => x.tag === tag);
     const rate = tag === "WCsc" ? rateOf(h) * 0.24 : 0;
@@ -116,7 +117,7 @@ function build(fleet, mood) {
       id: h.id, name: name(h), bytes: held(h, t, now), rate_bytes_per_hour: rate ? Math.round(rate) : 0, since: iso(now - 60 * HOUR),
       exhausts_at: rate ? { p10: iso(now + left * 0.8), p50: iso(now + left), p90: iso(now + left * 1.35) } : null,
       cohort_bytes: Math.round(t.base), cohort_hosts: 120, score: tag === "WCsc" ? 1240 : 38.2, limit: rate ? "nonpaged_limit" : null,
-      process: tag === "WCsc" ? (hostile ? evil("vmcompute.exe", 1) : "vmcompute.exe") : null, process_handles: tag === "WCsc" ? 410233 : null,
+      process: tag === "WCsc" ? (hostile ? evil("vmcompute.exe", 1) : "vmcompute.exe") : null, process_handles: tag === "WCsc" ? 410233 : null, simulated: isSimulated(h),
     };
   };
   const base = { status: "open", note: null, muted_until: null, acknowledged_by: null, cause_note: null, last_seen: iso(now - 60000) };
@@ -143,7 +144,7 @@ function build(fleet, mood) {
       summary: `AmdK holds 2.4 GB of nonpaged pool on ${list.length} hosts, 100 times the 24 MB of their peers, and is not growing.`,
       hosts: list, host_count: list.length,
       explained_by: [{ attribute: "driver/amdkmdag.sys", value: "32.0.11002.41", affected: list.length, affected_with: list.length, unaffected: hosts.length - list.length, unaffected_with: 14, risk_ratio: 26, q_value: 0.01 }],
-      owner: { driver: "amdkmdag.sys", description: null, source: "driver_scan" }, first_seen: iso(now - 9 * 24 * HOUR), evidence: ["The level was reached within an hour after boot."],
+      owner: { driver: "amdkmdag.sys or amdkmpfd.sys or 2 more", description: "the code of each of these drivers allocates with this tag", source: "driver_scan" }, first_seen: iso(now - 9 * 24 * HOUR), evidence: ["The level was reached within an hour after boot."],
     });
     findings.push({
       ...base, id: "f-3a2b3c4d5e6f7083", kind: "shift", severity: "info", confidence: 0.64, pool: "paged", tag: "Toke", tags: ["Toke", "SeTd"],
@@ -159,9 +160,14 @@ function build(fleet, mood) {
     return {
       id: h.id, name: name(h), os_name: h.os_name, os_build: h.os_build, role: h.role, model: h.model, ram_bytes: h.ram_bytes, boot_at: iso(h.boot),
       uptime_seconds: Math.round((now - h.boot) / 1000), last_seen: iso(h.last), nonpaged_bytes: s.nonpaged, paged_bytes: s.paged,
-      nonpaged_limit_bytes: Math.round(h.ram_bytes * 0.75), findings: affected.has(h.id) ? 1 : 0, worst_severity: affected.get(h.id)?.severity ?? null, simulated: true,
+      nonpaged_limit_bytes: Math.round(h.ram_bytes * 0.75), findings: affected.has(h.id) ? 1 : 0, worst_severity: affected.get(h.id)?.severity ?? null, simulated: isSimulated(h),
+      silent: now - h.last > HOUR, awaiting_first_snapshot: false, enrolled_at: null,
+      agent: { version: hostile ? evil("0.1.0", 2) : "0.1.0", waiting: 3, dropped: 12, simulated: isSimulated(h) },
     };
   };
+  /** Enrolled, nothing sent: found by its name and by its address, not counted among the others. */
+  const awaiting = () => ({ ...hostItem(hosts[0]), ...Object.fromEntries(["os_name", "os_build", "role", "model", "ram_bytes", "boot_at", "uptime_seconds", "last_seen", "nonpaged_bytes", "paged_bytes", "nonpaged_limit_bytes", "worst_severity"].map((k) => [k, null])),
+    id: "awaiting", name: "NEW-HOST", findings: 0, simulated: false, silent: false, awaiting_first_snapshot: true, enrolled_at: iso(now - 90000), agent: { version: "0.1.0", waiting: null, dropped: null, simulated: false } });
   const tagItem = (t, i) => {
     const values = hosts.map((h) => held(h, t, now));
     const sorted = values.slice().sort((a, b) => a - b);
@@ -175,7 +181,7 @@ function build(fleet, mood) {
   let hostItems, tagItems;
   return {
     findings, get hostItems() { return (hostItems ??= hosts.map(hostItem)); }, get tagItems() { return (tagItems ??= tags.map(tagItem)); },
-    hostItem, tagItem, name, driverName, sums, affected, evil, hostile,
+    hostItem, awaiting, tagItem, name, driverName, sums, affected, evil, hostile,
   };
 }
 
@@ -274,8 +280,12 @@ export async function startFake(size = {}) {
           if (query.get("role")) items = items.filter((h) => h.role === query.get("role"));
           if (query.get("finding") === "yes") items = items.filter((h) => h.findings);
           if (query.get("silent") === "yes") items = items.filter((h) => now - Date.parse(h.last_seen) > HOUR);
+          if (q === "new-host" && hosts.length) items.push(w.awaiting());
           return paged(sorted(items, query.get("sort") ?? "name"), query);
         }
+        if (part[1] === "awaiting" && hosts.length && !part[2])
+          return { ...w.awaiting(), attributes: {}, totals: {}, drivers: [], changes: [], boots: [], objects: [], processes: [], sessions: [], events: [], finding_ids: [], big_blocks: null,
+            totals_series: { t: [], nonpaged_bytes: [], paged_bytes: [] }, first_snapshot_at: null, last_snapshot_at: null };
         const h = hosts.find((x) => x.id === part[1]);
         if (!h) throw missing;
         if (!part[2]) {
@@ -293,9 +303,9 @@ export async function startFake(size = {}) {
             ...item, attributes: { "os.name": h.os_name, "os.build": h.os_build, "os.arch": "x64", "hw.model": h.model, "hw.ram_bytes": String(h.ram_bytes), role: h.role, "poolfleet.simulated": "true" },
             totals: { nonpaged_bytes: item.nonpaged_bytes, paged_bytes: item.paged_bytes, nonpaged_limit_bytes: item.nonpaged_limit_bytes, paged_limit_bytes: null, commit_bytes: Math.round(h.ram_bytes * 0.62), commit_limit_bytes: Math.round(h.ram_bytes * 1.2), physical_bytes: h.ram_bytes, available_bytes: Math.round(h.ram_bytes * 0.38), handles: 84210, processes: 212, threads: 3120, alloc_failures: 0 },
             drivers: [
-              { name: w.driverName("wcifs.sys", 0), version: h.leak ? "10.0.26100.4061" : "10.0.26100.3194", company: "Microsoft Corporation", tags: ["WCsc"], since: iso(now - 80 * HOUR) },
-              { name: w.driverName("amdkmdag.sys", 1), version: "32.0.11002.41", company: "Advanced Micro Devices, Inc.", tags: ["AmdK", "Ddk "], since: iso(now - 300 * HOUR) },
-              { name: w.driverName("npcap.sys", 2), version: "5.1.76.0", company: "Insecure.Com LLC.", tags: ["Npcp"], since: iso(now - 900 * HOUR) },
+              { name: w.driverName("wcifs.sys", 0), version: h.leak ? "10.0.26100.4061" : "10.0.26100.3194", company: "Microsoft Corporation", product: "Microsoft\u00ae Windows\u00ae Operating System", sha256: "c0".repeat(32), symbols: "wcifs.pdb/5B0C3F4E1", scanned: true, tags: ["WCsc"], since: iso(now - 80 * HOUR) },
+              { name: w.driverName("amdkmdag.sys", 1), version: "32.0.11002.41", company: "Advanced Micro Devices, Inc.", product: w.hostile ? w.evil("x", 5) : null, sha256: "d1".repeat(32), symbols: null, scanned: true, tags: ["AmdK", "Ddk "], since: iso(now - 300 * HOUR) },
+              { name: w.driverName("npcap.sys", 2), version: "5.1.76.0", company: "Insecure.Com LLC.", product: null, sha256: null, symbols: null, scanned: false, tags: [], since: iso(now - 900 * HOUR) },
             ],
             changes: [{ at: iso(now - 80 * HOUR), kind: "driver", name: w.driverName("wcifs.sys", 0), from: "10.0.26100.3194", to: "10.0.26100.4061" }, { at: iso(now - 81 * HOUR), kind: "attribute", name: "os.build", from: "26100.3194", to: h.os_build }, { at: iso(now - 900 * HOUR), kind: "driver", name: "npcap.sys", from: null, to: "5.1.76.0" }],
             boots: [{ boot_at: iso(h.boot - 400 * HOUR), first_seen: iso(h.boot - 399 * HOUR), last_seen: iso(h.boot - HOUR), snapshots: 4788 }, { boot_at: iso(h.boot), first_seen: iso(h.boot + 60000), last_seen: iso(h.last), snapshots: 1200 }],
@@ -305,6 +315,7 @@ export async function startFake(size = {}) {
             sessions: [{ id: 1, paged_bytes: 33333248, failures: 0 }, { id: 9, paged_bytes: null, failures: 7837 }],
             events: h.leak ? [{ at: iso(now - 2 * HOUR), provider: "Srv", id: 2019 }] : [], finding_ids: w.affected.has(h.id) ? [w.affected.get(h.id).id] : [],
             first_snapshot_at: iso(now - 168 * HOUR), last_snapshot_at: iso(h.last),
+            big_blocks: h.leak ? { at: iso(now - 3 * HOUR), tags: [{ tag: "WCsc", sizes: [{ bytes: 4096, blocks: 180000 }, { bytes: 65536, blocks: 210 }] }] } : null,
           };
         }
         if (part[2] === "tags" && part[4] === "series") {
@@ -392,14 +403,14 @@ export async function startFake(size = {}) {
       }
       case "drivers": {
         const all = [["wcifs.sys", "Microsoft Corporation", 2, ["WCsc"], 1], ["amdkmdag.sys", "Advanced Micro Devices, Inc.", 3, ["AmdK", "Ddk "], 1], ["npcap.sys", "Insecure.Com LLC.", 2, ["Npcp"], 0]]
-          .map(([d, company, versions, list, n], i) => ({ name: w.driverName(d, i), company, versions, hosts: hosts.length, tags: list, findings: hosts.length ? n : 0 })).filter(() => hosts.length);
+          .map(([d, company, versions, list, n], i) => ({ name: w.driverName(d, i), company, versions, hosts: hosts.length, tags: list, findings: hosts.length ? n : 0, product: i ? null : "Windows", files: i === 2 ? 0 : 3, files_scanned: i === 0 ? 3 : 1 })).filter(() => hosts.length);
         if (!part[1]) return paged(sorted(all.filter((d) => d.name.toLowerCase().includes((query.get("q") ?? "").toLowerCase())), query.get("sort") ?? "name"), query);
         const d = all.find((x) => x.name === part[1]);
         if (!d) throw missing;
         const days = Array.from({ length: 14 }, (_, k) => Math.round((now - (13 - k) * 24 * HOUR) / 1000));
         return {
-          name: d.name, company: d.company, tags: d.tags,
-          versions: [{ version: "10.0.26100.4061", hosts: 210, first_seen: iso(now - 9 * 24 * HOUR), last_seen: iso(now), hosts_in_findings: 19, leak_bytes_per_hour: 212 * MB }, { version: "10.0.26100.3194", hosts: 290, first_seen: iso(now - 90 * 24 * HOUR), last_seen: iso(now), hosts_in_findings: 0, leak_bytes_per_hour: null }],
+          name: d.name, company: d.company, product: d.product, tags: d.tags,
+          versions: [{ version: "10.0.26100.4061", hosts: 210, first_seen: iso(now - 9 * 24 * HOUR), last_seen: iso(now), hosts_in_findings: 19, leak_bytes_per_hour: 212 * MB, files: [{ sha256: "c0".repeat(32), symbols: "wcifs.pdb/5B0C3F4E1", scanned: true, tags: ["WCsc"], hosts: 200, first_seen: iso(now - 9 * 24 * HOUR), scanned_at: iso(now - 8 * 24 * HOUR) }, { sha256: "e2".repeat(32), symbols: null, scanned: false, tags: [], hosts: 10, first_seen: iso(now - 2 * 24 * HOUR), scanned_at: null }] }, { version: "10.0.26100.3194", hosts: 290, first_seen: iso(now - 90 * 24 * HOUR), last_seen: iso(now), hosts_in_findings: 0, leak_bytes_per_hour: null, files: [] }],
           adoption: { t: days, versions: { "10.0.26100.4061": days.map((_, k) => Math.max(0, (k - 4) * 21)), "10.0.26100.3194": days.map((_, k) => 500 - Math.max(0, (k - 4) * 21)) } },
         };
       }

@@ -21,6 +21,7 @@ const SCREENS = [
   ["host", () => `/hosts/${HOST()}?since=24h`, ".grid-row"],
   ["drivers", () => "/drivers", ".table tbody tr"],
   ["driver", () => "/drivers/wcifs.sys", ".chart canvas"],
+  ["host-awaiting", () => "/hosts/awaiting", ".empty"],
   ["diagnose", () => "/diagnose", "textarea"],
 ];
 
@@ -110,7 +111,7 @@ describe("states", () => {
   test("everyScreen_failing_saysWhatAndOffersRetry", async () => {
     for (const [name, path] of SCREENS) {
       if (name === "diagnose") continue;
-      const api = { today: "/overview", findings: "/findings", finding: "/findings", tags: "/tags", tag: "/tags", hosts: "/hosts", host: "/hosts", drivers: "/drivers", driver: "/drivers" }[name];
+      const api = { today: "/overview", findings: "/findings", finding: "/findings", tags: "/tags", tag: "/tags", hosts: "/hosts", host: "/hosts", drivers: "/drivers", driver: "/drivers", "host-awaiting": "/hosts" }[name];
       fake.state.fail.set(api, { status: 503, title: "The database is away", detail: "could not reach the database", field: "limit", hint: "It is tried again." });
       await open(path(), ".error-panel");
       const text = await page.locator(".error-panel").first().innerText();
@@ -400,6 +401,65 @@ describe("work", () => {
     assert.equal(await page.locator(".table tbody tr").count(), 100);
     await page.getByRole("button", { name: "Show more" }).click();
     await sleepless(() => document.querySelectorAll(".table tbody tr").length === 200);
+  });
+
+  test("simulatedHost_isMarkedInEveryList", async () => {
+    const odd = fake.fleet.hosts[27];
+    await open("/hosts", ".table tbody tr");
+    const names = await page.locator("tr:has(.badge-simulated) .host-link").allInnerTexts();
+    const expected = fake.fleet.hosts.filter((_, i) => i % 3 === 0).map((h) => h.name);
+    assert.ok(names.length > 0 && names.length < 100);
+    assert.ok(names.every((name) => expected.includes(name)), names.join());
+    await open(`/hosts/${odd.id}`, ".grid-row");
+    assert.equal(await page.locator(".page-head .badge-simulated").count(), 1);
+    await open(`/hosts/${fake.fleet.hosts[26].id}`, ".grid-row");
+    assert.equal(await page.locator(".badge-simulated").count(), 0);
+    await open("/findings/f-1a2b3c4d5e6f7081", ".chart canvas");
+    assert.ok((await page.locator("tr:has(.badge-simulated)").count()) > 0);
+  });
+
+  test("host_enrolledOnly_saysWhatIsAwaited", async () => {
+    await open("/hosts?q=new-host", ".table tbody tr");
+    assert.match(await page.locator(".table tbody tr", { hasText: "NEW-HOST" }).innerText(), /Enrolled, waiting for its first snapshot/);
+    await open("/hosts/awaiting", ".empty");
+    assert.match(await page.locator("main").innerText(), /Enrolled, waiting for its first snapshot[^]*version 0\.1\.0[^]*ago/);
+    assert.deepEqual(page.faults(), []);
+    assert.ok(!fake.state.requests.some((r) => r.path.includes("/hosts/awaiting/tags")), "nothing is asked that cannot be there");
+  });
+
+  test("host_agent_tellsWhatIsWaitingAndLost", async () => {
+    await open(`/hosts/${HOST()}`, ".grid-row");
+    assert.match(await page.locator(".stats").first().innerText(), /0\.1\.0 3 snapshots not sent yet, 12 lost/);
+  });
+
+  test("host_bigBlocks_areListedByWhatTheyHoldTogether", async () => {
+    const leaky = fake.fleet.hosts.find((h) => h.leak);
+    await open(`/hosts/${leaky.id}`, "#blocks-h");
+    const rows = await page.locator("section[aria-labelledby=blocks-h] tbody tr").allInnerTexts();
+    assert.equal(rows.length, 2);
+    assert.match(rows[0], /WCsc\s+4\sKB\s+180,000\s+703\sMB/);
+  });
+
+  test("host_drivers_tellUnknownTagsFromNone", async () => {
+    await open(`/hosts/${HOST()}`, "#tab-drivers");
+    await page.locator("#tab-drivers").click();
+    const rows = await page.locator("#tab-panel tbody tr").allInnerTexts();
+    assert.match(rows[0], /Windows\u00ae Operating System[^]*c0c0c0c0c0c0[^]*WCsc/);
+    assert.match(rows[2], /not scanned/);
+  });
+
+  test("driver_twoFilesOfOneVersion_areToldApart", async () => {
+    await open("/drivers/wcifs.sys", "#files-h");
+    const rows = await page.locator("section[aria-labelledby=files-h] tbody tr").allInnerTexts();
+    assert.equal(rows.length, 2);
+    assert.match(rows[0], /one of 2[^]*c0c0c0c0c0c0/);
+    assert.match(rows[1], /e2e2e2e2e2e2[^]*not scanned/);
+  });
+
+  test("finding_ownersByScan_areLinkedEach", async () => {
+    await open("/findings/f-2a2b3c4d5e6f7082", ".chart canvas");
+    const links = await page.locator("dd a[href^='/drivers/']").evaluateAll((list) => list.map((a) => a.getAttribute("href")));
+    assert.deepEqual(links.slice(0, 2), ["/drivers/amdkmdag.sys", "/drivers/amdkmpfd.sys"]);
   });
 
   test("tag_outlier_isALinkToItsHost", async () => {

@@ -35,6 +35,11 @@ export function SeverityBadge({ severity }) {
   >`;
 }
 
+/** Data that does not come from a Windows kernel, wherever its host appears. @param {{ what?: string }} props */
+export function SimulatedBadge({ what = "Simulated" }) {
+  return html`<span class="badge badge-simulated" title="The pool data of this host does not come from a Windows kernel">${what}</span>`;
+}
+
 /** @param {{ kind: string }} props */
 export function KindBadge({ kind }) {
   return html`<span class="badge">${KIND[kind] ?? kind}</span>`;

@@ -4,6 +4,7 @@ import { html } from "../lib/ui.js";
 import { cut, visible } from "../lib/text.js";
 import { ago, bytes, count, localTime, utcTime, UNKNOWN } from "../lib/format.js";
 import { driverHref, findingHref, hostHref, tagHref } from "../lib/router.js";
+import { SimulatedBadge } from "./marks.js";
 
 /** @param {{ value: string | null | undefined, length?: number, none?: string, class?: string }} props */
 export function Name({ value, length = 60, none = UNKNOWN, class: cls = "" }) {
@@ -15,11 +16,11 @@ export function Name({ value, length = 60, none = UNKNOWN, class: cls = "" }) {
   >`;
 }
 
-/** @param {{ id: string, name?: string | null, length?: number }} props */
-export function HostName({ id, name, length = 28 }) {
+/** @param {{ id: string, name?: string | null, length?: number, simulated?: boolean }} props */
+export function HostName({ id, name, length = 28, simulated = false }) {
   return html`<a class="host-link" href=${hostHref(id)}
     ><${Name} value=${name ?? id} length=${length}
-  /></a>`;
+  /></a>${simulated ? html` <${SimulatedBadge} />` : null}`;
 }
 
 /**
@@ -37,6 +38,11 @@ export function TagChip({ tag, pool, plain = false, title }) {
 export function DriverName({ name, length = 32, none = "unknown" }) {
   if (!name) return html`<span class="unknown">${none}</span>`;
   return html`<a href=${driverHref(name)}><${Name} value=${name} length=${length} /></a>`;
+}
+
+/** Several owners of one tag come as "a.sys or b.sys or 2 more". @param {{ names: string }} props */
+export function DriverNames({ names }) {
+  return html`${names.split(" or ").map((part, i) => html`${i ? " or " : ""}${/^\d+ more$/.test(part) ? part : html`<${DriverName} name=${part} />`}`)}`;
 }
 
 /** @param {{ id: string, children?: any }} props */

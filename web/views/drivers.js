@@ -3,10 +3,11 @@ import { html } from "../lib/ui.js";
 import { useTitle } from "../lib/title.js";
 import { useList } from "../lib/lists.js";
 import { search, setQuery } from "../lib/router.js";
-import { count } from "../lib/format.js";
+import { count, UNKNOWN } from "../lib/format.js";
 import { Table } from "../components/table.js";
 import { SearchBox } from "../components/search.js";
-import { DriverName, Name, TagChip } from "../components/names.js";
+import { DriverName, Name } from "../components/names.js";
+import { TagsInside } from "../components/driver_file.js";
 import { SeverityMark } from "../components/marks.js";
 import { Empty, Load } from "../components/states.js";
 import { More } from "../components/more.js";
@@ -14,10 +15,11 @@ import { More } from "../components/more.js";
 /** @type {import("../components/table.js").Column[]} */
 const COLUMNS = [
   { key: "name", label: "Driver", sort: "name", cell: (d) => html`<${DriverName} name=${d.name} length=${48} />` },
-  { key: "company", label: "Company", sort: "company", cell: (d) => html`<${Name} value=${d.company} length=${48} />` },
+  { key: "company", label: "Company", sort: "company", cell: (d) => html`<${Name} value=${d.company} length=${48} />${d.product ? html` <small class="muted"><${Name} value=${d.product} length=${40} /></small>` : null}` },
   { key: "versions", label: "Versions", sort: "versions", number: true, cell: (d) => count(d.versions) },
   { key: "hosts", label: "Hosts", sort: "hosts", number: true, cell: (d) => count(d.hosts) },
-  { key: "tags", label: "Tags inside", cell: (d) => html`<span class="chips">${d.tags.slice(0, 8).map((/** @type {string} */ t) => html`<${TagChip} key=${t} tag=${t} />`)}${d.tags.length > 8 ? html`<span class="muted">+${d.tags.length - 8}</span>` : null}</span>` },
+  { key: "files", label: "Builds", sort: "files", number: true, hint: "Different files by their hash; those searched for tags", cell: (d) => (d.files ? html`${count(d.files)}${d.files_scanned < d.files ? html` <small class="muted">${count(d.files_scanned)} scanned</small>` : null}` : html`<span class="unknown">${UNKNOWN}</span>`) },
+  { key: "tags", label: "Tags inside", cell: (d) => html`<${TagsInside} tags=${d.tags} scanned=${d.files_scanned > 0} />` },
   { key: "findings", label: "Findings", sort: "findings", number: true, cell: (d) => (d.findings ? html`<span class="badge badge-warning"><${SeverityMark} severity="warning" size=${12} label=${false} />${count(d.findings)}</span>` : html`<span class="muted">none</span>`) },
 ];
 

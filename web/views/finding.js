@@ -10,7 +10,7 @@ import { visible } from "../lib/text.js";
 import { Chart } from "../components/chart.js";
 import { Score } from "../components/score.js";
 import { sortRows, Table } from "../components/table.js";
-import { Bytes, DriverName, HostName, Name, TagChip, Time } from "../components/names.js";
+import { Bytes, DriverName, DriverNames, HostName, Name, TagChip, Time } from "../components/names.js";
 import { KindBadge, Meter, SeverityBadge, StatusBadge } from "../components/marks.js";
 import { Empty, ErrorPanel, Load } from "../components/states.js";
 import { growth, soonest } from "../components/finding_item.js";
@@ -45,7 +45,7 @@ const CAUSE_COLUMNS = [
 
 /** @type {import("../components/table.js").Column[]} */
 const HOST_COLUMNS = [
-  { key: "name", label: "Host", sort: "name", cell: (h) => html`<${HostName} id=${h.id} name=${h.name} />` },
+  { key: "name", label: "Host", sort: "name", cell: (h) => html`<${HostName} id=${h.id} name=${h.name} simulated=${h.simulated} />` },
   { key: "bytes", label: "Holds", sort: "bytes", number: true, cell: (h) => html`<${Bytes} value=${h.bytes} />` },
   { key: "cohort", label: "Peers", sort: "cohort", number: true, hint: "Median of hosts like this one", cell: (h) => html`<span title=${h.cohort_hosts ? `${h.cohort_hosts} peers` : undefined}><${Bytes} value=${h.cohort_bytes} /></span>` },
   { key: "score", label: "Score", sort: "score", number: true, cell: (h) => html`<${Score} value=${h.score} bytes=${h.bytes} peers=${h.cohort_bytes} hosts=${h.cohort_hosts} />` },
@@ -114,7 +114,7 @@ function WorstHost({ f }) {
   );
   if (!host) return null;
   return html`<section class="panel" aria-labelledby="worst-h">
-    <div class="panel-head"><h2 id="worst-h"><${TagChip} tag=${f.tag} pool=${f.pool} /> on <${HostName} id=${host.id} name=${host.name} /></h2><span class="muted">the worst host</span></div>
+    <div class="panel-head"><h2 id="worst-h"><${TagChip} tag=${f.tag} pool=${f.pool} /> on <${HostName} id=${host.id} name=${host.name} simulated=${host.simulated} /></h2><span class="muted">the worst host</span></div>
     <${Load} resource=${series} skeleton=${html`<div class="chart-hold"></div>`}
       render=${(/** @type {TagSeries} */ s) =>
         s.t.length > 1
@@ -145,7 +145,7 @@ function Body({ f, session, route, reload }) {
       <div><dt>Growth, middle host</dt><dd>${grow && grow.median > 0 ? rate(grow.median) : html`<small>none</small>`}</dd></div>
       <div><dt>First to run out</dt><dd>${first ? html`<span class=${first.left.soon ? "soon" : ""}>${first.left.text}</span> <small><${HostName} id=${first.host.id} name=${first.host.name} length=${24} /></small>` : html`<small>no limit in sight</small>`}</dd></div>
       <div><dt>Confidence</dt><dd>${percent(f.confidence)}</dd></div>
-      <div><dt>Tag belongs to</dt><dd>${f.owner?.driver ? html`<${DriverName} name=${f.owner.driver} /> <small>${SOURCE[f.owner.source ?? ""] ?? ""}</small>` : html`<small>unknown</small>`}</dd></div>
+      <div><dt>Tag belongs to</dt><dd>${f.owner?.driver ? html`<${DriverNames} names=${f.owner.driver} /> <small>${SOURCE[f.owner.source ?? ""] ?? ""}</small>` : html`<small>unknown</small>`}</dd></div>
     </dl>
     <div class="split">
       <div class="page">

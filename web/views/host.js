@@ -9,7 +9,8 @@ import { attributeName } from "../lib/words.js";
 import { Chart } from "../components/chart.js";
 import { Table } from "../components/table.js";
 import { Bytes, Count, DriverName, Name, TagChip, Time } from "../components/names.js";
-import { Meter } from "../components/marks.js";
+import { FileHash, TagsInside } from "../components/driver_file.js";
+import { Meter, SimulatedBadge } from "../components/marks.js";
 import { Age, Empty, Load } from "../components/states.js";
 import { FindingItem } from "../components/finding_item.js";
 import { Poolmon } from "../components/poolmon.js";
@@ -71,8 +72,9 @@ const TABS = [
   ["drivers", "Drivers", (h) => h.drivers, [
     { key: "name", label: "Driver", cell: (d) => html`<${DriverName} name=${d.name} />` },
     { key: "version", label: "Version", class: "nowrap", cell: (d) => html`<${Name} value=${d.version} length=${30} />` },
-    { key: "company", label: "Company", cell: (d) => html`<${Name} value=${d.company} length=${40} />` },
-    { key: "tags", label: "Tags inside", cell: (d) => html`<span class="chips">${d.tags.slice(0, 8).map((/** @type {string} */ t) => html`<${TagChip} tag=${t} />`)}${d.tags.length > 8 ? html`<span class="muted">+${d.tags.length - 8}</span>` : null}</span>` },
+    { key: "company", label: "Company, product", cell: (d) => html`<${Name} value=${d.company} length=${40} />${d.product ? html` <small class="muted"><${Name} value=${d.product} length=${40} /></small>` : null}` },
+    { key: "file", label: "File", class: "nowrap", cell: (d) => html`<${FileHash} sha256=${d.sha256} symbols=${d.symbols} />` },
+    { key: "tags", label: "Tags inside", cell: (d) => html`<${TagsInside} tags=${d.tags} scanned=${d.scanned} />` },
     { key: "since", label: "Since", class: "nowrap", cell: (d) => html`<${Time} value=${d.since} as="day" />` },
   ], "No driver is known"],
   ["objects", "Objects", (h) => h.objects, [
@@ -136,6 +138,42 @@ function More({ host }) {
   </section>`;
 }
 
+/** Largest totals first: what a leak of large blocks looks like from inside. @param {{ blocks: NonNullable<HostDetail["big_blocks"]> }} props */
+function BigBlocks({ blocks }) {
+  const rows = blocks.tags
+    .flatMap((t) => t.sizes.map((s) => ({ tag: t.tag, ...s, total: s.bytes * s.blocks })))
+    .sort((a, b) => b.total - a.total)
+    .slice(0, 40);
+  return html`<section class="panel panel-flush" aria-labelledby="blocks-h">
+    <div class="panel-head"><h2 id="blocks-h">Big blocks</h2><span class="muted">allocations of a page or more by size, measured <${Time} value=${blocks.at} /></span></div>
+    <${Table} caption="Big blocks" compact rows=${rows} rowKey=${(/** @type {any} */ r) => `${r.tag} ${r.bytes}`}
+      columns=${[
+        { key: "tag", label: "Tag", cell: (/** @type {any} */ r) => html`<${TagChip} tag=${r.tag} />` },
+        { key: "size", label: "Size of one", number: true, cell: (/** @type {any} */ r) => html`<${Bytes} value=${r.bytes} />` },
+        { key: "blocks", label: "How many", number: true, cell: (/** @type {any} */ r) => html`<${Count} value=${r.blocks} />` },
+        { key: "total", label: "Together", number: true, cell: (/** @type {any} */ r) => html`<${Bytes} value=${r.total} />` },
+        { key: "share", label: "", class: "meter-cell", cell: (/** @type {any} */ r) => html`<${Meter} value=${r.total} max=${rows[0].total} label="Of the largest" tone="plain" />` },
+      ]} />
+  </section>`;
+}
+
+/** @param {{ agent: NonNullable<HostItem["agent"]> }} props */
+function Agent({ agent }) {
+  return html`<${Name} value=${agent.version} length=${24} />${" "}
+    <small>${agent.waiting ? html`${count(agent.waiting)} ${agent.waiting === 1 ? "snapshot" : "snapshots"} not sent yet` : null}${agent.waiting && agent.dropped ? ", " : null}${
+      agent.dropped ? html`<span class="soon">${count(agent.dropped)} lost</span>` : null}</small>`;
+}
+
+/** @param {{ host: HostDetail }} props */
+function Awaiting({ host }) {
+  return html`<section class="panel">
+    <${Empty} title="Enrolled, waiting for its first snapshot">
+      Its agent${host.agent?.version ? html` (version <${Name} value=${host.agent.version} length=${24} />)` : null} enrolled <${Time} value=${host.enrolled_at} as="ago" />.
+      The first snapshot comes some minutes after the system has started; if none comes, look into the event log of the host.
+    <//>
+  </section>`;
+}
+
 /** @param {{ id: string, ids: string[] }} props */
 function Findings({ id, ids }) {
   const list = /** @type {Resource<List<Finding>>} */ (useResource(ids.length ? "/findings" + search({ host: id, limit: 10 }) : null));
@@ -146,6 +184,7 @@ function Findings({ id, ids }) {
 /** @param {{ host: HostDetail, route: import("../lib/router.js").Route }} props */
 function Body({ host, route }) {
   const at = parseTime(route.query.get("at"));
+  if (host.awaiting_first_snapshot) return html`<${Awaiting} host=${host} />`;
   return html`<dl class="stats">
       ${[
         ["System", html`<${Name} value=${host.os_name} length=${40} /> <small><${Name} value=${host.os_build} none="" length=${24} /></small>`],
@@ -153,11 +192,13 @@ function Body({ host, route }) {
         ["Model", html`<${Name} value=${host.model} length=${40} />`],
         ["Memory", html`<${Bytes} value=${host.ram_bytes} />`],
         ["Up for", html`${duration(host.uptime_seconds)} <small>since <${Time} value=${host.boot_at} /></small>`],
+        ...(host.agent ? [["Agent", html`<${Agent} agent=${host.agent} />`]] : []),
       ].map(([k, v]) => html`<div><dt>${k}</dt><dd>${v}</dd></div>`)}
     </dl>
     <${Findings} id=${host.id} ids=${host.finding_ids} />
     <${Memory} host=${host} at=${at} />
     <${Poolmon} host=${host} route=${route} />
+    ${host.big_blocks ? html`<${BigBlocks} blocks=${host.big_blocks} />` : null}
     <${More} host=${host} />`;
 }
 
@@ -170,8 +211,8 @@ export default function Host({ route }) {
   return html`<div class="page">
     <div class="page-head">
       <h1 tabindex="-1">${h ? html`<${Name} value=${h.name ?? h.id} length=${60} />` : "Host"}</h1>
-      ${h ? html`<${Age} time=${h.last_seen} limit=${1800} what="Seen" />` : null}
-      ${h?.simulated ? html`<span class="badge badge-simulated">Simulated</span>` : null}
+      ${h?.last_seen ? html`<${Age} time=${h.last_seen} limit=${1800} what="Seen" />` : null}
+      ${h?.simulated ? html`<${SimulatedBadge} />` : null}
     </div>
     <${Load} resource=${detail} render=${(/** @type {HostDetail} */ d) => html`<${Body} key=${d.id} host=${d} route=${route} />`}
       notFound=${html`<${Empty} title="No such host"><a href="/hosts">All hosts</a><//>`} />

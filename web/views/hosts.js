@@ -13,7 +13,7 @@ import { More } from "../components/more.js";
 
 /** @type {import("../components/table.js").Column[]} */
 const COLUMNS = [
-  { key: "name", label: "Host", sort: "name", cell: (h) => html`<${HostName} id=${h.id} name=${h.name} />` },
+  { key: "name", label: "Host", sort: "name", cell: (h) => html`<${HostName} id=${h.id} name=${h.name} simulated=${h.simulated} />` },
   { key: "state", label: "Findings", sort: "findings", number: false, cell: (h) => (h.findings ? html`<a href=${"/findings" + search({ host: h.id })}><${SeverityBadge} severity=${h.worst_severity ?? "info"} /></a>${h.findings > 1 ? html` <span class="muted">${h.findings}</span>` : null}` : html`<span class="muted">none</span>`) },
   { key: "np", label: "Nonpaged", sort: "nonpaged_bytes", number: true, cell: (h) => html`<${Bytes} value=${h.nonpaged_bytes} />` },
   {
@@ -27,7 +27,7 @@ const COLUMNS = [
   { key: "up", label: "Uptime", sort: "uptime_seconds", number: true, cell: (h) => html`<span title=${h.boot_at ?? ""}>${duration(h.uptime_seconds)}</span>` },
   { key: "role", label: "Role", sort: "role", cell: (h) => html`<${Name} value=${h.role} length=${24} />` },
   { key: "os", label: "System", sort: "os_build", class: "nowrap", cell: (h) => html`<${Name} value=${h.os_name} length=${30} />${" "}<span class="muted"><${Name} value=${h.os_build} none="" length=${20} /></span>` },
-  { key: "seen", label: "Seen", sort: "last_seen", class: "nowrap", cell: (h) => html`${Date.now() - Date.parse(h.last_seen) > 1800000 ? html`<${SeverityMark} severity="warning" size=${12} />${" "}` : null}<${Time} value=${h.last_seen} as="ago" />` },
+  { key: "seen", label: "Seen", sort: "last_seen", class: "nowrap", cell: (h) => h.awaiting_first_snapshot ? html`<span class="badge" title="Its agent has a token; the first snapshot comes within some minutes of the system's start">Enrolled, waiting for its first snapshot</span>` : html`${Date.now() - Date.parse(h.last_seen) > 1800000 ? html`<${SeverityMark} severity="warning" size=${12} />${" "}` : null}<${Time} value=${h.last_seen} as="ago" />` },
 ];
 
 /** @param {{ route: import("../lib/router.js").Route }} props */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sources. Classes 22, 0, 2, 3, 5, 11, 64, 77: the Win32 internals studies of the information
+ * classes (each class's page gives offsets for both widths) and the public process-hacker headers,
+ * which agree. 255, 66, 67 and the object types: those headers alone, 255 not seen on a real
+ * machine. The structures were also written as C and their offsets printed by both mingw compilers;
+ * tests/support/nt_blobs.c has them as C again, so a slip here fails the tests. None of this could
+ * be run on a real Windows where it was written.
+ */
+#include "agent/nt/layout.h"
+
+/* Index order of the pairs: nonpaged, paged (enum pool). */
+const struct nt_layout nt_layouts[2] =
+    {
+        [NT_X86] =
+            {
+                .pointer_bytes = 4,
+                .tags = {0x00, 0x04, 0x1c, 0x00, {0x10, 0x04}, {0x14, 0x08}, {0x18, 0x0c}},
+                .tags2 = {0x00, 0x04, 0x1c, 0x00, {0x10, 0x04}, {0x14, 0x08}, {0x18, 0x0c}},
+                .basic = {0x2c, 0x08, 0x0c},
+                .processes = {0xb8, 0x04, 0x38, 0x44, 0x4c, 0x40},
+                .modules = {0x04, 0x11c, 0x0c, 0x1c, 0x04, 0x12c, 0x120, 0x124},
+                .handles = {0x08, 0x1c, 0x04, 0x12},
+                .big = {0x04, 0x0c, 0x04, 0x08},
+                .sessions = {0x04, 0x08, 0x0c},
+                .types = {0x04, 0x60, 0x08, 0x0c, 0x52},
+                .string_buffer = 0x04,
+            },
+        [NT_X64] =
+            {
+                .pointer_bytes = 8,
+                .tags = {0x00, 0x08, 0x28, 0x00, {0x18, 0x04}, {0x1c, 0x08}, {0x20, 0x10}},
+                .tags2 = {0x00, 0x08, 0x38, 0x00, {0x20, 0x08}, {0x28, 0x10}, {0x30, 0x18}},
+                .basic = {0x40, 0x08, 0x0c},
+                .processes = {0x100, 0x04, 0x38, 0x50, 0x60, 0x50},
+                .modules = {0x08, 0x128, 0x18, 0x28, 0x08, 0x140, 0x130, 0x134},
+                .handles = {0x10, 0x28, 0x08, 0x1e},
+                .big = {0x08, 0x18, 0x08, 0x10},
+                .sessions = {0x08, 0x0c, 0x10},
+                .types = {0x08, 0x68, 0x10, 0x14, 0x5a},
+                .string_buffer = 0x08,
+            },
+};
