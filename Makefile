@@ -122,18 +122,17 @@ WIN     := $(sort $(wildcard agent/win/*.c))
 WIN_RES := $(wildcard agent/win/agent.rc agent/win/agent.manifest agent/win/messages.mc)
 # snapshot_json.c needs jansson, which the agent does not have: it only writes JSON.
 WIN_SRC := $(filter-out common/snapshot_json.c,$(COMMON)) $(AGENT) $(WIN)
-WA      := build/agent
 AGENT_EXES := $(WA)/x64/poolfleet-agent.exe $(WA)/x86/poolfleet-agent.exe
 
 define agent_arch # $(1): x64 or x86
 $(WA)/$(1)/flags: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) $$(LDFLAGS-win) $$(LDFLAGS-win-$(1))' | cmp -s - $$@ || \
-	 echo '$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) $$(LDFLAGS-win) $$(LDFLAGS-win-$(1))' > $$@
+	@echo '$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) $$(CFLAGS-win-$(1)) $$(LDFLAGS-win) $$(LDFLAGS-win-$(1))' | cmp -s - $$@ || \
+	 echo '$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) $$(CFLAGS-win-$(1)) $$(LDFLAGS-win) $$(LDFLAGS-win-$(1))' > $$@
 $(WA)/$(1)/%.o: %.c $(WA)/$(1)/flags | $(WA)/gen/messages.h
 	$$(call say,CC-$(1),$$<)
 	@mkdir -p $$(@D)
-	$$(Q)$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(MINGW-$(1))gcc $$(CPPFLAGS-win) $$(CFLAGS-win) $$(CFLAGS-win-$(1)) -MMD -MP -c -o $$@ $$<
 $(WA)/$(1)/agent.res.o: $$(WIN_RES) $(WA)/gen/messages.h $(WA)/$(1)/flags
 	$$(call say,RES-$(1),agent/win/agent.rc)
 	$$(Q)$$(MINGW-$(1))windres -I$(WA)/gen -Iagent/win $$(DEFINES-rc) -o $$@ agent/win/agent.rc
@@ -149,7 +148,7 @@ $(foreach arch,x64 x86,$(eval $(call agent_arch,$(arch))))
 $(WA)/gen/messages.h: agent/win/messages.mc
 	$(call say,MC,$<)
 	@mkdir -p $(@D)
-	$(Q)cd $(@D) && $(MINGW-x64)windmc -c -u -U $(CURDIR)/$<
+	$(Q)cd $(@D) && $(MINGW-x64)windmc -U $(CURDIR)/$<
 
 .PHONY: agent agent-exe agent-msi
 agent: ## the Windows agent: exe and MSI, x64 and x86

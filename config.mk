@@ -45,13 +45,17 @@ LIBS-test   := -lcheck -lsubunit -lrt -lm -lpthread
 # The Windows agent. No DLL but the system's (-static); the oldest Windows each target loads on is
 # Windows 7 (x64) and Server 2003 (x86): what is newer is resolved at run time. Link stamps and paths
 # are left out so that the same source gives the same bytes.
+WA := build/agent
 MINGW-x64 := x86_64-w64-mingw32-
 MINGW-x86 := i686-w64-mingw32-
-CPPFLAGS-win := -I. -I$(WA)/gen -D_GNU_SOURCE -DUNICODE -D_UNICODE -DWINVER=0x0A00 -D_WIN32_WINNT=0x0A00 \
+CPPFLAGS-win := -I. -I$(WA)/gen -D_GNU_SOURCE -DWIN32_LEAN_AND_MEAN -DUNICODE -D_UNICODE -DWINVER=0x0A00 -D_WIN32_WINNT=0x0A00 \
                 -DPOOLFLEET_VERSION='"$(VERSION)"' -include common/banned.h
 CFLAGS-win := -std=gnu11 -Os -ffunction-sections -fdata-sections -fno-ident -fstack-protector-strong \
               $(WARNINGS) $(CFLAGS-werror-$(WERROR)) -ffile-prefix-map=$(CURDIR)=.
-LDFLAGS-win := -static -municode -Wl,--gc-sections -Wl,--no-insert-timestamp -Wl,--nxcompat -Wl,--dynamicbase
+# x86 Windows does not use unwind tables; x64 does, for crash dumps.
+CFLAGS-win-x64 :=
+CFLAGS-win-x86 := -fno-asynchronous-unwind-tables -fno-unwind-tables
+LDFLAGS-win := -static -municode -fstack-protector-strong -Wl,--gc-sections -Wl,--no-insert-timestamp -Wl,--nxcompat -Wl,--dynamicbase
 LDFLAGS-win-x64 := -Wl,--high-entropy-va -Wl,--subsystem,console:5.02
 LDFLAGS-win-x86 := -Wl,--subsystem,console:4.00 -Wl,--large-address-aware
 LIBS-win := -lz -lwinhttp -lcrypt32 -ladvapi32 -lole32 -lws2_32

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the tests: check.sh all|unit|db|http|web|diagnose|fuzz. Each part's figures are added up; the
+# Runs the tests: check.sh all|unit|db|http|agent|web|diagnose|scenarios|fuzz|house. Each part's figures are added up; the
 # last line is "N passed, N failed". Exit 1 when anything failed or a part did not run to its end.
 set -u
 cd "$(dirname "$0")/.."
@@ -164,6 +164,23 @@ part_fuzz() {
     say "fuzz (${FUZZ_SECONDS:-4} s a target)"
     run fuzz scripts/fuzz.sh "${FUZZ_SECONDS:-4}"
 }
+# The Windows agent: what is handed out, then what it does under Wine (whose kernel has no pools:
+# numbers are simulated there, and say so).
+part_agent() {
+    server
+    private_pg
+    npm_tests
+    build agent build/tools/make_replay build/tools/kill_spool
+    say "agent (packages, drivers, spool)"
+    run agent-imports scripts/check_imports.sh
+    run agent-drivers scripts/check_drivers.sh build/drivers
+    run agent-spool tests/agent/kill_spool.sh build/tools/kill_spool "${KILLS:-300}"
+    node_tests agent-packages tests/agent/package.test.mjs
+    say "agent under Wine"
+    for file in tests/wine/*.test.mjs; do
+        node_tests "agent-$(basename "$file" .test.mjs)" "$file"
+    done
+}
 part_house() {
     say "house rules"
     run house scripts/check_deps.sh
@@ -181,7 +198,7 @@ scripts/deps.sh check || {
     exit 1
 }
 case $what in
-all) for part in house unit db http diagnose scenarios web fuzz; do "part_$part"; done ;;
+all) for part in house unit db http diagnose scenarios agent web fuzz; do "part_$part"; done ;;
 *) "part_$what" ;;
 esac
 echo

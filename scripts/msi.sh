@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds build/agent/poolfleet-agent-VERSION-{x64,x86}.msi out of the two programs. The same sources
 # give the same bytes: codes are derived from the content, times are fixed. OUT and VERSION name
-# another folder and version (a test's upgrade).
+# another folder (inside this one) and version, for a test of the upgrade.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
