@@ -60,7 +60,8 @@ static const struct http_fault http_faults[] = {
      "get a new certificate for the server"},
     {ERROR_WINHTTP_SECURE_CERT_WRONG_USAGE, "the server's certificate is not one for servers",
      "get a certificate with the usage \"server authentication\""},
-    {ERROR_WINHTTP_SECURE_CHANNEL_ERROR, "no TLS connection came about",
+    {ERROR_WINHTTP_SECURE_CHANNEL_ERROR,
+     "no TLS connection came about, or the server's certificate is not trusted",
      "TLS 1.2 is needed on both sides (Windows 7 and 2008 R2: update KB3140245); or the "
      "certificate is not trusted: see CaFile and Pin"},
     {ERROR_WINHTTP_SECURE_FAILURE, "the server's certificate was refused",
