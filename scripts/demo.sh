@@ -116,7 +116,7 @@ if [ "${DEMO_ONESHOT:-0}" = 1 ]; then
 fi
 
 # The live part goes on where the history ended, as the fleet's agents would.
-sim --backfill 0 --interval 1m --duration forever >"$home/sim.log" 2>&1 &
+sim --backfill 0 --interval 1m >"$home/sim.log" 2>&1 &
 sim_pid=$!
 
 step "ready"
@@ -126,8 +126,10 @@ cat <<END
 
   Read the API:   curl -H "Authorization: Bearer \$(cat $home/operator.token)" $address/api/v1/findings
   A capture:      build/bin/poolfleetd diagnose FILE
+  Another host:   make demo-agent, in another terminal (the Windows agent, under Wine)
   Stop:           Ctrl-C (data is kept; make demo-clean removes it)
 
 END
-wait "$server_pid"
+wait -n "$server_pid" "$sim_pid"
+kill -0 "$server_pid" 2>/dev/null && die "the simulated fleet ended: see $home/sim.log"
 die "the server ended: see $home/server.log"

@@ -32,7 +32,10 @@ node -e 'require("http").get(process.argv[1] + "/healthz", (r) => process.exit(r
 echo "what this machine lacks"
 scripts/deps.sh demo-agent || exit 1
 echo "build"
-make -s -j"$(nproc)" agent-exe build/tools/make_replay || die "could not build the agent"
+make -s -j"$(nproc)" agent-exe build/tools/make_replay >"$home/agent-build.log" 2>&1 || {
+    tail -20 "$home/agent-build.log" >&2
+    die "could not build the agent"
+}
 
 export WINEPREFIX=$PWD/$home/wine WINEARCH=win64 WINEDEBUG=-all
 export WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe='
@@ -44,14 +47,11 @@ if [ ! -e "$WINEPREFIX/.ready" ]; then
     : >"$WINEPREFIX/.ready"
 fi
 
-# The modules of the recorded kernel: the driver files that Wine really has.
+# Recorded pools, but the drivers of this Windows: their files are really read, hashed and scanned.
 if [ ! -d "$home/replay" ]; then
-    drivers=()
-    for file in "$WINEPREFIX"/drive_c/windows/system32/drivers/*.sys; do
-        drivers+=(--driver "$(basename "$file")=0")
-    done
-    build/tools/make_replay "$home/replay" --steps 200 --leak Leak "${drivers[@]:0:64}" ||
+    build/tools/make_replay "$home/replay" --steps 200 --leak Leak ||
         die "could not write recorded answers"
+    rm -f "$home"/replay/77-*.bin "$home"/replay/11-*.bin
 fi
 
 data=$WINEPREFIX/drive_c/ProgramData/Poolfleet/Agent
@@ -66,7 +66,7 @@ if [ ! -e "$data/identity" ]; then
 fi
 
 echo "agent (simulated kernel) -> $address"
-echo "  see it on the page under Hosts, or: $address/#/hosts"
+echo "  see it on the page under Hosts, or: $address/hosts"
 echo "  Ctrl-C stops it"
 wine "$agent" run "${options[@]}" &
 wine_pid=$!
