@@ -186,6 +186,12 @@ build/tools/kill_spool: tests/agent/kill_spool.c agent/core/spool.c tests/suppor
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 $(WARNINGS) -o $@ $^ -lz -lm
 
+build/tools/bench_agent: tests/bench/agent.c agent/core/changes.c agent/core/gzip.c $(wildcard agent/nt/*.c) \
+                         tests/support/fake_kernel.c tests/support/nt_blobs.c $(filter-out common/snapshot_json.c,$(COMMON))
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 $(WARNINGS) -o $@ $^ -lz -lm
+
 # Fuzz targets: clang's libFuzzer over the whole server library, in a configuration of its own.
 FB := build/fuzz
 FUZZ_FLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined

@@ -99,8 +99,8 @@ test('the service posts, and the host is served with its scanned drivers, labell
   assert.match(host.agent.version, /^\d+\.\d+\.\d+$/);
   assert.equal(host.attributes.role?.value ?? host.attributes.role, 'test-bench');
   assert.equal(host.agent.dropped, 0);
-  const listed = (await get('/hosts?limit=200')).items ?? (await get('/hosts?limit=200')).hosts;
-  assert.ok(listed.some((each) => each.id === hostId && each.simulated === true));
+  const { items } = await get('/hosts?q=' + encodeURIComponent(host.name) + '&limit=1000&sort=-last_seen');
+  assert.ok(items.some((each) => each.id === hostId && each.simulated === true));
   const table = await get(`/hosts/${hostId}/tags?limit=5000`);
   const rows = table.items ?? table.rows ?? table.tags;
   assert.ok(rows.length > 1000, `${rows.length} rows`);

@@ -128,7 +128,16 @@ export class Wine {
   }
 
   /** Runs any Windows program (a unix path or a name such as "reg") to its end. */
-  async wine(program, args = [], { timeoutMs = 60000, ...options } = {}) {
+  async wine(program, args = [], options = {}) {
+    // Wine now and then cannot set a program up when the machine is busy: it ends with the low byte
+    // of STATUS_DLL_INIT_FAILED (C0000142) before the program's first line. Nothing of ours ran.
+    for (let tries = 0; ; tries++) {
+      const result = await this.once(program, args, options);
+      if (result.code !== 0x42 || result.stdout + result.stderr !== '' || tries === 3) return result;
+    }
+  }
+
+  async once(program, args, { timeoutMs = 60000, ...options }) {
     const { child, done, output } = this.spawn(program, args, options);
     let late = false;
     const timer = setTimeout(() => { late = true; child.kill('SIGKILL'); }, timeoutMs);
