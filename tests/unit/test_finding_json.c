@@ -160,14 +160,14 @@ START_TEST(finding_json_document_has_as_of_and_findings)
     struct finding items[] = {make(), make()};
     struct finding_list list = {.items = items, .count = 2};
 
-    findings_json_document(&list, US_PER_DAY, &out);
+    findings_json_document(&list, NULL, US_PER_DAY, &out);
     json_t *json = json_loads(out.data, 0, NULL);
     ck_assert_str_eq(text(json, "as_of"), "1970-01-02T00:00:00Z");
     ck_assert_uint_eq(json_array_size(get(json, "findings")), 2);
     json_decref(json);
     strbuf_clear(&out);
     list.count = 0;
-    findings_json_document(&list, US_PER_DAY, &out);
+    findings_json_document(&list, NULL, US_PER_DAY, &out);
     ck_assert_str_eq(out.data, "{\"as_of\":\"1970-01-02T00:00:00Z\",\"findings\":[]}");
 }
 END_TEST
