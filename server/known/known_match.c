@@ -11,9 +11,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define SHARE_LEAST                                                                                \
-    0.5            /* chosen: what fewer than half of the affected hosts have decides nothing */
-#define FEW_TAGS 3 /* chosen: in a larger group one tag in common is chance, unless the first */
+/* Chosen: what fewer than half of the affected hosts have decides nothing. */
+#define SHARE_LEAST 0.5
+/* Chosen: in a larger group one tag in common is chance, unless it moved first. */
+#define FEW_TAGS 3
 
 static const char *const fit_texts[KNOWN_FIT_COUNT] = {"tags and version", "tags only",
                                                        "tags, version contradicts"};
