@@ -30,7 +30,7 @@ SUPPORT := $(sort $(wildcard tests/support/*.c))
 FUZZ   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 WEB    := $(sort $(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) -not -path '*/node_modules/*' -not -path 'web/test/*' 2>/dev/null))
 SQL    := $(sort $(wildcard schema/sql/*.sql schema/repeatable/*.sql))
-SCHEMA := $(sort $(wildcard schema/pooltags.tsv schema/openapi.yaml))
+SCHEMA := $(sort $(wildcard schema/pooltags.tsv schema/openapi.yaml schema/known_leaks.json))
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 SIM_MAIN := agent/sim/main.c
@@ -270,6 +270,8 @@ install: all ## into DESTDIR (PREFIX=/usr/local)
 	install -D -m 644 deploy/poolfleetd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolfleetd.service
 	install -D -m 644 schema/openapi.yaml $(DESTDIR)$(PREFIX)/share/poolfleet/openapi.yaml
 	install -D -m 644 schema/pooltags.tsv $(DESTDIR)$(PREFIX)/share/poolfleet/pooltags.tsv
+	install -D -m 644 schema/known_leaks.json $(DESTDIR)$(PREFIX)/share/poolfleet/known_leaks.json
+	install -D -m 644 schema/known_leaks.schema.json $(DESTDIR)$(PREFIX)/share/poolfleet/known_leaks.schema.json
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -9,6 +9,7 @@
 #include "server/config.h"
 #include "server/ingest/ingest.h"
 #include "server/state/fleet.h"
+#include "server/state/known_view.h"
 #include "server/state/wants.h"
 #include "server/store/db.h"
 #include "server/tagdict/tagdict.h"
@@ -22,10 +23,11 @@ struct app {
     struct ingest *ingest;
     struct wants *wants;            /* what agents are asked for with the next answer */
     struct tagdict *tagdict;        /* built-in and imported; immutable while serving */
+    struct known_cache *known;      /* known leaks: built-in, imported */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
     struct http *http;
     int64_t started_at_us;
-    _Atomic int64_t analyzed_at_us; /* end of the last analysis pass; TIME_UNKNOWN before it */
+    _Atomic int64_t analyzed_at_us;    /* end of the last analysis pass; TIME_UNKNOWN before it */
     _Atomic int64_t analyzed_as_of_us; /* newest taken_at that pass saw */
     _Atomic uint64_t analysis_passes;
     _Atomic int64_t analysis_duration_us; /* of the last pass */

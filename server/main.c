@@ -32,6 +32,8 @@ static const struct {
      "create --name NAME [--expires 90d] [--max-uses N] | list [--json] | revoke NAME",
      "what agents enroll with; create prints the secret alone", cli_enroll_secret},
     {"tags", "import FILE | list", "pooltag.txt or localtag.txt into the tag list", cli_tags},
+    {"known-leaks", "list | import FILE | remove ID | export [--imported]",
+     "what findings are compared with; servers use a change at once", cli_known_leaks},
     {"analyze", "[--as-of TIME] [--json]", "what the analysis finds in what is stored",
      cli_analyze},
     {"diagnose", "FILE|- [--json]", "read a debugger or poolmon capture; needs no server",

@@ -85,6 +85,16 @@ interface Cause {
   q_value: number | null;
 }
 
+interface KnownLeakMatch {
+  id: string;
+  title: string;
+  fit: string;
+  says: string | null;
+  advice: string;
+  source: string;
+  confidence: string;
+}
+
 interface Finding {
   id: string;
   kind: "leak" | "level" | "plateau" | "exhaustion" | "handle_leak" | "shift";
@@ -108,6 +118,7 @@ interface Finding {
   acknowledged_by: string | null;
   cause_note: string | null;
   evidence: string[];
+  known_leaks?: KnownLeakMatch[];
   history?: { at: Time; actor: string | null; change: string; note: string | null }[];
   tags_detail?: { tag: string; driver: string | null; description: string | null }[];
 }
@@ -270,6 +281,7 @@ interface TagDetail {
   pools: TagItem[];
   findings: string[];
   drivers: { name: string; versions: number | string[]; hosts: number }[];
+  known_leaks?: KnownLeakMatch[];
 }
 
 interface TagHost {
@@ -338,7 +350,7 @@ interface Diagnosis {
   }[];
   verdict: string;
   verdict_why: string | null;
-  suspects: { tag: string; pool: Pool | null; driver: string | null; why: string }[];
+  suspects: { tag: string; pool: Pool | null; driver: string | null; why: string; known_leaks?: { id: string; title: string; advice: string; source: string }[] }[];
   hints: string[];
   next_steps: string[];
   comparison:

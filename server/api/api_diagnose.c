@@ -191,9 +191,23 @@ static enum status compare(const struct req *rq, const struct diagnosis *diagnos
     return strbuf_failed(out) ? err_set(err, ST_NOMEM, "could not compare: out of memory") : ST_OK;
 }
 
+/* A capture is read without a database too; then no known leak is named. */
+static void name_known(const struct req *rq, struct diagnosis *diagnosis,
+                       struct known_view **ret_view)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    struct err unused;
+
+    if (diagnosis->suspect_count == 0 || api_lease(rq, &db, &unused) != ST_OK ||
+        known_view_get(rq->app->known, db, ret_view, &unused) != ST_OK)
+        return;
+    diagnose_add_known(diagnosis, known_view_list(*ret_view));
+}
+
 enum status api_diagnose_post(struct req *rq, struct resp *rs, struct err *err)
 {
     AUTO_DIAGNOSIS struct diagnosis diagnosis = {0};
+    AUTO_KNOWN_VIEW struct known_view *known = NULL;
     AUTO_STRBUF struct strbuf comparison = STRBUF_INIT;
     enum status status = req_query_only(rq, NULL, 0, err);
 
@@ -203,6 +217,7 @@ enum status api_diagnose_post(struct req *rq, struct resp *rs, struct err *err)
         status = compare(rq, &diagnosis, &comparison, err);
     if (status != ST_OK)
         return status;
+    name_known(rq, &diagnosis, &known);
     /* The page's form always has the member: null says that there was nothing to compare with. */
     diagnose_json(&diagnosis, comparison.length == 0 ? "null" : comparison.data, &rs->body);
     rs->media = MEDIA_JSON;

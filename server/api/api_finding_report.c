@@ -3,6 +3,7 @@
 #include "server/api/api_common.h"
 #include "server/api/api_findings.h"
 #include "server/api/json_out.h"
+#include "server/known/known_finding.h"
 #include "server/report/report.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_snapshots.h"
@@ -19,11 +20,15 @@ struct gathered {
     struct report_tag *tags;
     struct report_series series[SERIES_HOSTS];
     size_t series_count;
+    struct known_view *known;
+    struct known_match matches[KNOWN_MATCHES_MAX];
+    size_t match_count;
 };
 
 static void gathered_done(struct gathered *gathered)
 {
     finding_records_done(&gathered->records);
+    known_view_release(gathered->known);
     arena_done(&gathered->arena);
 }
 
@@ -99,9 +104,13 @@ static enum status gather(const struct req *rq, struct db *db, struct gathered *
 {
     enum status status = store_findings_get(db, rq->args[0], &to->records, err);
 
+    if (status == ST_OK)
+        status = known_view_get(rq->app->known, db, &to->known, err);
     if (status != ST_OK)
         return status;
     const struct finding *finding = &to->records.items[0].finding;
+    to->match_count =
+        known_match_finding(known_view_list(to->known), finding, KNOWN_MATCHES_MAX, to->matches);
     to->hosts = arena_alloc(&to->arena, finding->host_count, sizeof *to->hosts);
     to->tags = arena_alloc(&to->arena, finding->tag_count, sizeof *to->tags);
     if (to->hosts == NULL || to->tags == NULL)
@@ -157,6 +166,8 @@ enum status api_findings_report(struct req *rq, struct resp *rs, struct err *err
                                  .tags = gathered.tags,
                                  .series = gathered.series,
                                  .series_count = gathered.series_count,
+                                 .known = gathered.matches,
+                                 .known_count = gathered.match_count,
                                  .show_names = names,
                                  .made_at_us = clock_wall_us()};
     rs->media = html ? MEDIA_HTML : MEDIA_MARKDOWN;

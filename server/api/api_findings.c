@@ -19,6 +19,7 @@ static const char *const status_names[] = {"open", "acknowledged", "muted", "res
 
 struct finding_item {
     const struct finding_record *record;
+    const struct known_list *known;
     const char *id;
     int kind;
     int status;
@@ -59,8 +60,10 @@ static const struct list_column columns[] = {
 
 static void item_write(const void *item, struct strbuf *out)
 {
-    const struct finding_record *record = ((const struct finding_item *)item)->record;
-    finding_json_write(&record->finding, record, FINDING_JSON_HOSTS_LIST, out);
+    const struct finding_item *at = item;
+    finding_json_begin(&at->record->finding, at->record, FINDING_JSON_HOSTS_LIST, out);
+    finding_json_known(&at->record->finding, at->known, out);
+    json_close(out, '}');
 }
 
 static const struct list_spec spec = {
@@ -73,12 +76,14 @@ static const struct list_spec spec = {
     .write = item_write,
 };
 
-static void item_fill(const struct finding_record *record, struct finding_item *item)
+static void item_fill(const struct finding_record *record, const struct known_list *known,
+                      struct finding_item *item)
 {
     const struct finding *finding = &record->finding;
 
     *item = (struct finding_item){
         .record = record,
+        .known = known,
         .id = finding->id,
         .kind = (int)finding->kind,
         .status = (int)finding->status,
@@ -156,6 +161,7 @@ enum status api_findings_list(struct req *rq, struct resp *rs, struct err *err)
 {
     AUTO_LIST_QUERY struct list_query query = {0};
     AUTO_FINDING_RECORDS struct finding_records records = {0};
+    AUTO_KNOWN_VIEW struct known_view *known = NULL;
     AUTO_DBLEASE struct db *db = NULL;
     struct finding_filter filter = {0};
     char tag_text[TAG_TEXT_MAX];
@@ -167,6 +173,8 @@ enum status api_findings_list(struct req *rq, struct resp *rs, struct err *err)
         status = api_lease(rq, &db, err);
     if (status == ST_OK)
         status = store_findings_list(db, &filter, &records, err);
+    if (status == ST_OK)
+        status = known_view_get(rq->app->known, db, &known, err);
     if (status != ST_OK)
         return status;
 
@@ -174,7 +182,7 @@ enum status api_findings_list(struct req *rq, struct resp *rs, struct err *err)
     if (items == NULL)
         return err_set(err, ST_NOMEM, "could not list findings: out of memory");
     for (size_t i = 0; i < records.count; i++)
-        item_fill(&records.items[i], &items[i]);
+        item_fill(&records.items[i], known_view_list(known), &items[i]);
     return list_reply(rq, rs, &spec, &query, NULL, items, sizeof *items, records.count, err);
 }
 
@@ -183,13 +191,14 @@ enum status api_findings_list(struct req *rq, struct resp *rs, struct err *err)
 
 /* The part before the dot counts changes by people: that is what If-Match is about. The rest moves
  * with every pass, so that a polling page sees new evidence. */
-static enum status finding_etag(const struct finding_record *record, struct resp *rs,
-                                struct err *err)
+static enum status finding_etag(const struct finding_record *record, const struct known_view *known,
+                                struct resp *rs, struct err *err)
 {
     char *etag = NULL;
 
-    if (asprintf(&etag, "\"v%lld.%llx\"", (long long)record->version,
-                 (unsigned long long)record->updated_at_us) < 0)
+    if (asprintf(&etag, "\"v%lld.%llx.%llx\"", (long long)record->version,
+                 (unsigned long long)record->updated_at_us,
+                 (unsigned long long)known_view_revision(known)) < 0)
         return err_set(err, ST_NOMEM, "could not write a reply: out of memory");
     free((void *)(uintptr_t)rs->etag);
     rs->etag = etag;
@@ -235,17 +244,21 @@ static enum status reply_finding(const struct req *rq, struct db *db, struct res
                                  struct err *err)
 {
     AUTO_FINDING_RECORDS struct finding_records records = {0};
+    AUTO_KNOWN_VIEW struct known_view *known = NULL;
     enum status status = store_findings_get(db, rq->args[0], &records, err);
 
+    if (status == ST_OK)
+        status = known_view_get(rq->app->known, db, &known, err);
     if (status != ST_OK)
         return status;
     const struct finding_record *record = &records.items[0];
     finding_json_begin(&record->finding, record, SIZE_MAX, &rs->body);
+    finding_json_known(&record->finding, known_view_list(known), &rs->body);
     status = write_history(db, record->finding.id, &rs->body, err);
     write_tags_detail(rq->app->tagdict, &record->finding, &rs->body);
     json_close(&rs->body, '}');
     rs->media = MEDIA_JSON;
-    return status == ST_OK ? finding_etag(record, rs, err) : status;
+    return status == ST_OK ? finding_etag(record, known, rs, err) : status;
 }
 
 enum status api_findings_get(struct req *rq, struct resp *rs, struct err *err)

@@ -14,6 +14,7 @@
 struct overview {
     struct finding_summary summary;
     struct finding_records findings;
+    struct known_view *known;
     int64_t last_hour;
     int64_t last_day;
 };
@@ -32,6 +33,8 @@ static enum status read_database(const struct req *rq, int64_t now, struct overv
         status = store_snapshots_count(db, now - US_PER_HOUR, &ret->last_hour, err);
     if (status == ST_OK)
         status = store_snapshots_count(db, now - US_PER_DAY, &ret->last_day, err);
+    if (status == ST_OK)
+        status = known_view_get(rq->app->known, db, &ret->known, err);
     return status == ST_OK ? store_findings_list(db, &filter, &ret->findings, err) : status;
 }
 
@@ -109,8 +112,11 @@ static enum status write_findings(const struct overview *overview, struct strbuf
     json_i64(out, "new_since_yesterday", summary->new_since);
     json_close(out, '}');
     json_key_open(out, "top_findings", '[');
-    for (size_t i = 0; i < records->count && i < TOP; i++)
-        finding_json_write(&order[i]->finding, order[i], FINDING_JSON_HOSTS_LIST, out);
+    for (size_t i = 0; i < records->count && i < TOP; i++) {
+        finding_json_begin(&order[i]->finding, order[i], FINDING_JSON_HOSTS_LIST, out);
+        finding_json_known(&order[i]->finding, known_view_list(overview->known), out);
+        json_close(out, '}');
+    }
     json_close(out, ']');
     return ST_OK;
 }
@@ -189,6 +195,7 @@ enum status api_overview_get(struct req *rq, struct resp *rs, struct err *err)
     if (status == ST_OK)
         status = write_overview(rq, &list, view, &overview, now, &rs->body);
     finding_records_done(&overview.findings);
+    known_view_release(overview.known);
     if (status != ST_OK)
         return status;
     /* The clock ticks, the overview does not: it stands behind what the ETag is made of. */

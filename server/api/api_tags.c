@@ -3,6 +3,7 @@
 #include "server/api/api_tags.h"
 
 #include "server/api/api_common.h"
+#include "server/api/finding_json.h"
 #include "server/api/json_out.h"
 #include "server/api/list.h"
 #include "server/store/store_drivers.h"
@@ -226,9 +227,18 @@ static void write_pools(const struct fleet_view *view, const struct tagdict *dic
     json_close(out, ']');
 }
 
+#define KNOWN_SHOWN 10 /* chosen: NtFC, the tag most often named, has six */
+
+static void write_known(const struct known_list *known, uint32_t tag, struct strbuf *out)
+{
+    struct known_match matches[KNOWN_SHOWN];
+
+    finding_json_matches(matches, known_of_tag(known, tag, KNOWN_SHOWN, matches), out);
+}
+
 static void write_tag(const struct req *rq, const struct fleet_view *view, uint32_t tag,
                       const struct finding_records *records, const struct driver_items *drivers,
-                      struct strbuf *out)
+                      const struct known_list *known, struct strbuf *out)
 {
     unsigned char bytes[4];
 
@@ -254,14 +264,19 @@ static void write_tag(const struct req *rq, const struct fleet_view *view, uint3
         json_close(out, '}');
     }
     json_close(out, ']');
+    write_known(known, tag, out);
     json_close(out, '}');
 }
 
 static enum status drivers_of(const struct req *rq, const char *tag,
-                              struct driver_items *ret_drivers, struct err *err)
+                              struct driver_items *ret_drivers, struct known_view **ret_known,
+                              struct err *err)
 {
     AUTO_DBLEASE struct db *db = NULL;
     enum status status = api_lease(rq, &db, err);
+
+    if (status == ST_OK)
+        status = known_view_get(rq->app->known, db, ret_known, err);
     return status == ST_OK ? store_drivers_list(db, NULL, tag, ret_drivers, err) : status;
 }
 
@@ -270,6 +285,7 @@ enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err)
     AUTO_FLEET_VIEW struct fleet_view *view = NULL;
     AUTO_FINDING_RECORDS struct finding_records records = {0};
     AUTO_DRIVER_ITEMS struct driver_items drivers = {0};
+    AUTO_KNOWN_VIEW struct known_view *leaks = NULL;
     char text[TAG_TEXT_MAX];
     uint32_t tag = 0;
     enum status status = req_query_only(rq, NULL, 0, err);
@@ -281,7 +297,7 @@ enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err)
     tag_format(tag, text);
     status = open_findings(rq, text, &records, err);
     if (status == ST_OK)
-        status = drivers_of(rq, text, &drivers, err);
+        status = drivers_of(rq, text, &drivers, &leaks, err);
     if (status == ST_OK)
         status = api_view(rq, &view, err);
     if (status != ST_OK)
@@ -291,7 +307,7 @@ enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err)
                  drivers.count > 0 || dict_names(rq->app->tagdict, tag);
     if (!known)
         return err_set(err, ST_NOT_FOUND, "tag \"%s\" is not known", text);
-    write_tag(rq, view, tag, &records, &drivers, &rs->body);
+    write_tag(rq, view, tag, &records, &drivers, known_view_list(leaks), &rs->body);
     return api_reply_json(rs, err);
 }
 

@@ -2,6 +2,7 @@
 #include "server/api/finding_json.h"
 
 #include "server/api/json_out.h"
+#include "server/known/known_finding.h"
 
 static int64_t whole(uint64_t value)
 {
@@ -136,13 +137,44 @@ void finding_json_write(const struct finding *finding, const struct finding_reco
     json_close(out, '}');
 }
 
-void findings_json_document(const struct finding_list *list, int64_t as_of_us, struct strbuf *out)
+void finding_json_matches(const struct known_match *matches, size_t count, struct strbuf *out)
+{
+    json_key_open(out, "known_leaks", '[');
+    for (size_t i = 0; i < count; i++) {
+        const struct known_leak *leak = matches[i].leak;
+        json_open(out, '{');
+        json_text(out, "id", leak->id);
+        json_text(out, "title", leak->title);
+        json_text(out, "fit", known_fit_text(matches[i].fit));
+        json_text(out, "says", matches[i].says[0] == '\0' ? NULL : matches[i].says);
+        json_text(out, "advice", leak->advice);
+        json_text(out, "source", leak->source);
+        json_text(out, "confidence", leak->confidence);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+void finding_json_known(const struct finding *finding, const struct known_list *known,
+                        struct strbuf *out)
+{
+    struct known_match matches[KNOWN_MATCHES_MAX];
+    size_t count = known_match_finding(known, finding, KNOWN_MATCHES_MAX, matches);
+
+    finding_json_matches(matches, count, out);
+}
+
+void findings_json_document(const struct finding_list *list, const struct known_list *known,
+                            int64_t as_of_us, struct strbuf *out)
 {
     json_open(out, '{');
     json_time(out, "as_of", as_of_us);
     json_key_open(out, "findings", '[');
-    for (size_t i = 0; i < list->count; i++)
-        finding_json_write(&list->items[i], NULL, SIZE_MAX, out);
+    for (size_t i = 0; i < list->count; i++) {
+        finding_json_begin(&list->items[i], NULL, SIZE_MAX, out);
+        finding_json_known(&list->items[i], known, out);
+        json_close(out, '}');
+    }
     json_close(out, ']');
     json_close(out, '}');
 }

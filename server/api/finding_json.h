@@ -8,6 +8,7 @@
 
 #include "common/strbuf.h"
 #include "server/analyze/finding.h"
+#include "server/known/known.h"
 #include "server/store/store_findings.h"
 
 #define FINDING_JSON_HOSTS_LIST 20 /* hosts shown of each finding in a list */
@@ -19,7 +20,14 @@ void finding_json_write(const struct finding *finding, const struct finding_reco
 /* The same without the closing brace, so that members can follow. */
 void finding_json_begin(const struct finding *finding, const struct finding_record *record,
                         size_t hosts_max, struct strbuf *out);
+/* The member "known_leaks": the entries of the list that fit the finding, best first. To follow
+ * finding_json_begin. */
+void finding_json_known(const struct finding *finding, const struct known_list *known,
+                        struct strbuf *out);
+/* The same member from matches that were found otherwise. */
+void finding_json_matches(const struct known_match *matches, size_t count, struct strbuf *out);
 /* {"as_of":...,"findings":[...]} with all hosts. */
-void findings_json_document(const struct finding_list *list, int64_t as_of_us, struct strbuf *out);
+void findings_json_document(const struct finding_list *list, const struct known_list *known,
+                            int64_t as_of_us, struct strbuf *out);
 
 #endif

@@ -3,11 +3,25 @@
 #include "server/api/finding_json.h"
 #include "server/cli/cli.h"
 #include "server/jobs/analysis_run.h"
+#include "server/known/known_finding.h"
+#include "server/store/store_known.h"
 #include "server/store/store_tags.h"
 
 #include <string.h>
 
-static void print_plain(const struct finding_list *list, int64_t as_of_us, struct strbuf *out)
+static void print_known(const struct finding *finding, const struct known_list *known,
+                        struct strbuf *out)
+{
+    struct known_match matches[KNOWN_MATCHES_MAX];
+    size_t count = known_match_finding(known, finding, KNOWN_MATCHES_MAX, matches);
+
+    for (size_t i = 0; i < count; i++)
+        strbuf_printf(out, "          known, by %s: %s (%s)\n", known_fit_text(matches[i].fit),
+                      matches[i].leak->title, matches[i].leak->source);
+}
+
+static void print_plain(const struct finding_list *list, const struct known_list *known,
+                        int64_t as_of_us, struct strbuf *out)
 {
     char when[TIME_TEXT_MAX];
     time_format(as_of_us, when);
@@ -24,6 +38,7 @@ static void print_plain(const struct finding_list *list, int64_t as_of_us, struc
                           f->causes[c].unaffected);
         if (f->cause_note != NULL)
             strbuf_printf(out, "          %s\n", f->cause_note);
+        print_known(f, known, out);
     }
 }
 
@@ -32,6 +47,7 @@ static enum status run(const struct config *config, int64_t as_of_us, bool json,
     struct cli_database database = {0};
     AUTO_TAGDICT struct tagdict *dict = tagdict_new();
     AUTO_FINDINGS struct finding_list list = {0};
+    AUTO_KNOWN struct known_list known = {0};
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     enum status status = cli_database_open(config, &database, err);
     if (status == ST_OK && dict == NULL)
@@ -40,6 +56,8 @@ static enum status run(const struct config *config, int64_t as_of_us, bool json,
         status = tagdict_add_builtin(dict, err);
     if (status == ST_OK)
         status = store_tags_load(database.db, dict, err);
+    if (status == ST_OK)
+        status = store_known_load(database.db, &known, err);
     if (status == ST_OK && as_of_us == TIME_UNKNOWN)
         status = analysis_newest(database.db, &as_of_us, err);
     if (status == ST_OK && as_of_us == TIME_UNKNOWN)
@@ -50,9 +68,9 @@ static enum status run(const struct config *config, int64_t as_of_us, bool json,
     if (status != ST_OK)
         return status;
     if (json)
-        findings_json_document(&list, as_of_us, &out);
+        findings_json_document(&list, &known, as_of_us, &out);
     else
-        print_plain(&list, as_of_us, &out);
+        print_plain(&list, &known, as_of_us, &out);
     return cli_print(&out, err);
 }
 

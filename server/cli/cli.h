@@ -21,6 +21,7 @@ enum status cli_token(const struct config *config, struct config_args *args, str
 enum status cli_enroll_secret(const struct config *config, struct config_args *args,
                               struct err *err);
 enum status cli_tags(const struct config *config, struct config_args *args, struct err *err);
+enum status cli_known_leaks(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_analyze(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_diagnose(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_routes(const struct config *config, struct config_args *args, struct err *err);

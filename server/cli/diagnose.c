@@ -9,6 +9,7 @@ enum status cli_diagnose(const struct config *config, struct config_args *args, 
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     AUTO_DIAGNOSIS struct diagnosis diagnosis = {0};
+    AUTO_KNOWN struct known_list known = {0};
     AUTO_TAGDICT struct tagdict *dict = tagdict_new();
     (void)config;
     bool json = cli_flag(args, "--json");
@@ -23,8 +24,11 @@ enum status cli_diagnose(const struct config *config, struct config_args *args, 
         status = cli_read_file(args->items[0], LIMIT_DIAGNOSE_BYTES, &text, err);
     if (status == ST_OK)
         status = diagnose_text(text.data, text.length, dict, &diagnosis, err);
+    if (status == ST_OK)
+        status = known_add_builtin(&known, err);
     if (status != ST_OK)
         return status;
+    diagnose_add_known(&diagnosis, &known);
     if (json)
         diagnose_json(&diagnosis, NULL, &out);
     else

@@ -92,7 +92,8 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
     app->fleet = fleet_new();
     app->tagdict = tagdict_new();
     app->wants = wants_new();
-    if (app->fleet == NULL || app->tagdict == NULL || app->wants == NULL)
+    app->known = known_cache_new();
+    if (app->fleet == NULL || app->tagdict == NULL || app->wants == NULL || app->known == NULL)
         return err_set(err, ST_NOMEM, "could not start: out of memory");
     enum status status = db_pool_new(&database, &app->db, err);
     if (status == ST_OK)
@@ -121,6 +122,7 @@ static void stop(struct app *app, struct jobs *jobs)
         fleet_free(app->fleet);
     tagdict_free(app->tagdict);
     wants_free(app->wants);
+    known_cache_free(app->known);
     db_pool_free(app->db);
 }
 

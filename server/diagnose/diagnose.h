@@ -15,6 +15,7 @@
 #include "common/status.h"
 #include "common/strbuf.h"
 #include "common/tag.h"
+#include "server/known/known.h"
 #include "server/tagdict/tagdict.h"
 
 #include <stdbool.h>
@@ -70,12 +71,16 @@ struct diagnose_report {
     bool excessive[POOL_COUNT]; /* flagged by the tool itself */
 };
 
+#define DIAGNOSE_KNOWN_MAX 2 /* known leaks told with one suspect */
+
 struct diagnose_suspect {
     uint32_t tag;
     enum pool pool;
     const char *driver; /* NULL: nobody named one */
     const char *why;    /* plain words with the numbers */
     bool framework;     /* the driver is known by its name only: the tag is how it begins */
+    const struct known_leak *known[DIAGNOSE_KNOWN_MAX]; /* of the list given, best first */
+    size_t known_count;
 };
 
 struct diagnosis {
@@ -99,6 +104,9 @@ void diagnosis_done(struct diagnosis *diagnosis);
  * be NULL (no owners named). ret owned by caller (diagnosis_done); copies what it keeps. */
 enum status diagnose_text(const char *text, size_t length, const struct tagdict *dict,
                           struct diagnosis *ret_diagnosis, struct err *err) MUST_CHECK;
+/* Names the known leaks that fit each suspect. They are borrowed from the list, which must live as
+ * long as the diagnosis. */
+void diagnose_add_known(struct diagnosis *diagnosis, const struct known_list *known);
 /* The contract's JSON document. `comparison` is the JSON text of the fleet's part, or NULL. */
 void diagnose_json(const struct diagnosis *diagnosis, const char *comparison, struct strbuf *out);
 /* The same for a terminal: verdict first, then suspects, hints, next steps, figures. */

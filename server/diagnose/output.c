@@ -136,6 +136,23 @@ static void texts_json(struct strbuf *out, const char *const *texts, size_t coun
     strbuf_putc(out, ']');
 }
 
+static void known_json(struct strbuf *out, const struct diagnose_suspect *suspect)
+{
+    strbuf_puts(out, ",\"known_leaks\":[");
+    for (size_t i = 0; i < suspect->known_count; i++) {
+        strbuf_puts(out, i == 0 ? "{\"id\":" : ",{\"id\":");
+        strbuf_json(out, suspect->known[i]->id);
+        strbuf_puts(out, ",\"title\":");
+        strbuf_json(out, suspect->known[i]->title);
+        strbuf_puts(out, ",\"advice\":");
+        strbuf_json(out, suspect->known[i]->advice);
+        strbuf_puts(out, ",\"source\":");
+        strbuf_json(out, suspect->known[i]->source);
+        strbuf_putc(out, '}');
+    }
+    strbuf_putc(out, ']');
+}
+
 void diagnose_json(const struct diagnosis *diagnosis, const char *comparison, struct strbuf *out)
 {
     strbuf_puts(out, "{\"reports\":[");
@@ -158,6 +175,7 @@ void diagnose_json(const struct diagnosis *diagnosis, const char *comparison, st
         text(out, suspect->driver);
         strbuf_puts(out, ",\"why\":");
         text(out, suspect->why);
+        known_json(out, suspect);
         strbuf_putc(out, '}');
     }
     strbuf_puts(out, "],\"hints\":");
@@ -255,6 +273,9 @@ void diagnose_print(const struct diagnosis *diagnosis, struct strbuf *out)
         tag_format(suspect->tag, tag);
         strbuf_printf(out, "  \"%s\" %s, %s: %s\n", tag, pool == NULL ? "pool unknown" : pool,
                       suspect->driver == NULL ? "driver unknown" : suspect->driver, suspect->why);
+        for (size_t k = 0; k < suspect->known_count; k++)
+            strbuf_printf(out, "    like a known leak: %s (%s). %s\n", suspect->known[k]->title,
+                          suspect->known[k]->source, suspect->known[k]->advice);
     }
     list_print(out, "Hints", diagnosis->hints, diagnosis->hint_count);
     list_print(out, "Next", diagnosis->next_steps, diagnosis->next_step_count);

@@ -268,6 +268,27 @@ static void write_causes(struct page *page, const struct report_input *input)
         paragraph_sentence(page, input, finding->cause_note, false);
 }
 
+/* Somebody else's words about somebody else's machines: no host names to replace. */
+static void write_known(struct page *page, const struct report_input *input)
+{
+    if (input->known_count == 0)
+        return;
+    page_heading(page, 2, "Known leaks that look like it");
+    page_paragraph(page, "From public threads and vendors' articles. A similar set of tags is a "
+                         "hint; the versions decide.");
+    page_table_begin(
+        page, 5, (const char *const[]){"Known leak", "Fits by", "Versions", "Advice", "Source"});
+    for (size_t i = 0; i < input->known_count; i++) {
+        const struct known_match *match = &input->known[i];
+        page_row(
+            page, 5,
+            (const char *const[]){match->leak->title, known_fit_text(match->fit),
+                                  match->says[0] == '\0' ? "none separates the hosts" : match->says,
+                                  match->leak->advice, match->leak->source});
+    }
+    page_table_end(page);
+}
+
 static void write_evidence(struct page *page, const struct report_input *input)
 {
     const struct finding *finding = &input->record->finding;
@@ -311,6 +332,7 @@ static void write_all(struct page *page, const struct report_input *input)
     write_hosts(page, input);
     write_environment(page, input);
     write_causes(page, input);
+    write_known(page, input);
     write_evidence(page, input);
     write_measured(page, input);
 }

@@ -9,6 +9,7 @@
 #define SERVER_REPORT_REPORT_H
 
 #include "common/strbuf.h"
+#include "server/known/known.h"
 #include "server/store/store_findings.h"
 
 /* What is known of one host of the finding; NULL and INT64_MIN are unknown. */
@@ -42,6 +43,8 @@ struct report_input {
     const struct report_tag *tags;   /* as many as its tags */
     const struct report_series *series;
     size_t series_count;
+    const struct known_match *known; /* known leaks that fit */
+    size_t known_count;
     bool show_names;
     int64_t made_at_us;
 };

@@ -160,14 +160,14 @@ START_TEST(finding_json_document_has_as_of_and_findings)
     struct finding items[] = {make(), make()};
     struct finding_list list = {.items = items, .count = 2};
 
-    findings_json_document(&list, US_PER_DAY, &out);
+    findings_json_document(&list, NULL, US_PER_DAY, &out);
     json_t *json = json_loads(out.data, 0, NULL);
     ck_assert_str_eq(text(json, "as_of"), "1970-01-02T00:00:00Z");
     ck_assert_uint_eq(json_array_size(get(json, "findings")), 2);
     json_decref(json);
     strbuf_clear(&out);
     list.count = 0;
-    findings_json_document(&list, US_PER_DAY, &out);
+    findings_json_document(&list, NULL, US_PER_DAY, &out);
     ck_assert_str_eq(out.data, "{\"as_of\":\"1970-01-02T00:00:00Z\",\"findings\":[]}");
 }
 END_TEST
@@ -195,11 +195,37 @@ START_TEST(finding_doc_reads_what_it_wrote)
 }
 END_TEST
 
+START_TEST(finding_json_names_known_leaks_with_fit_and_null_where_nothing_is_said)
+{
+    AUTO_KNOWN struct known_list known = {0};
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    struct finding finding = make();
+    struct err err;
+    static const char entry[] =
+        "{\"id\":\"w\",\"title\":\"a \\\"b\\\"\",\"driver\":\"x.sys\",\"tags\":[\"WCSc\"],"
+        "\"advice\":\"Do.\",\"source\":\"KB1\",\"confidence\":\"reported\"}";
+    ck_assert_int_eq(known_add_entry(&known, entry, strlen(entry), NULL, true, &err), ST_OK);
+    finding_json_begin(&finding, NULL, 20, &out);
+    finding_json_known(&finding, &known, &out);
+    strbuf_putc(&out, '}');
+    json_t *json = json_loadb(out.data, out.length, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_ptr_nonnull(json);
+    const json_t *first = json_array_get(get(json, "known_leaks"), 0);
+    ck_assert_str_eq(text(first, "id"), "w");
+    ck_assert_str_eq(text(first, "title"), "a \"b\"");
+    ck_assert_str_eq(text(first, "fit"), "tags only");
+    ck_assert(json_is_null(get(first, "says")));
+    ck_assert_uint_eq(json_array_size(get(json, "known_leaks")), 1);
+    json_decref(json);
+}
+END_TEST
+
 Suite *finding_json_suite(void)
 {
     Suite *suite = suite_create("finding_json");
     TCase *tc = tcase_create("finding_json");
 
+    tcase_add_test(tc, finding_json_names_known_leaks_with_fit_and_null_where_nothing_is_said);
     tcase_add_test(tc, finding_json_object_is_the_contracts);
     tcase_add_test(tc, finding_json_unknown_is_null_never_zero);
     tcase_add_test(tc, finding_json_list_cuts_hosts_and_tells_all);

@@ -178,10 +178,18 @@ function build(fleet, mood) {
       description: hostile ? evil(t.description ?? "", i) : t.description, source: t.driver ? "builtin" : null, findings: findings.filter((f) => f.tags.includes(t.tag)).length,
     };
   };
+  /** What the server would find for these tags in its list of known leaks. */
+  const knownLeaks = (of) => (!of.includes("WCsc") ? [] : [
+    { id: "wcifs-context-references", title: hostile ? evil("wcifs.sys never releases its contexts", 1) : "wcifs.sys never releases its contexts of container reparse points", fit: "tags and version",
+      says: hostile ? evil("wcifs.sys 1", 2) : "os.build 26100.4061 is among those that leak (26100)", advice: hostile ? evil("Wait.", 3) : "Watch WCsc with its frees at 0 and plan restarts.",
+      source: hostile ? evil("a/b#1", 0) : "microsoft/Windows-Containers#646", confidence: "reported" },
+    { id: "npcap-1.76", title: "Npcap 1.76 and 1.77 keep the frames they see", fit: "tags, version contradicts", says: "npcap.sys 1.79 is among those that do not leak",
+      advice: "Update Npcap to 1.78 or later.", source: "nmap/npcap#688", confidence: "confirmed by vendor" },
+  ]);
   let hostItems, tagItems;
   return {
     findings, get hostItems() { return (hostItems ??= hosts.map(hostItem)); }, get tagItems() { return (tagItems ??= tags.map(tagItem)); },
-    hostItem, awaiting, tagItem, name, driverName, sums, affected, evil, hostile,
+    hostItem, awaiting, tagItem, knownLeaks, name, driverName, sums, affected, evil, hostile,
   };
 }
 
@@ -261,6 +269,7 @@ export async function startFake(size = {}) {
           }
           return {
             ...finding(x), history: [{ at: x.first_seen, actor: null, change: "opened", note: null }, ...(state.patches.has(x.id) ? [{ at: iso(Date.now()), actor: "tester", change: finding(x).status, note: finding(x).note ?? null }] : [])],
+            known_leaks: w.knownLeaks(x.tags),
             tags_detail: x.tags.map((tag) => ({ tag, driver: tags.find((t) => t.tag === tag)?.driver ?? null, description: tags.find((t) => t.tag === tag)?.description ?? null })),
           };
         }
@@ -399,6 +408,7 @@ export async function startFake(size = {}) {
           tag: t.tag, hex: "0x" + Buffer.from(t.tag.slice(0, 4)).toString("hex"), driver: w.driverName(t.driver, i), description: t.description, look_at: t.tag === "WCsc" ? "Which containers were started and stopped; whether wcifs.sys is the newest build" : null,
           source: t.driver ? "builtin" : null, owners: t.driver ? [{ driver: w.driverName(t.driver, i), description: t.description, source: "builtin" }] : [],
           pools: [w.tagItem(t, i)], findings: w.findings.filter((x) => x.tags.includes(t.tag)).map((x) => x.id), drivers: t.driver ? [{ name: w.driverName(t.driver, i), versions: 2, hosts: hosts.length }] : [],
+          known_leaks: w.knownLeaks([t.tag]).map((k) => ({ ...k, fit: "tags only", says: null })),
         };
       }
       case "drivers": {
@@ -420,7 +430,7 @@ export async function startFake(size = {}) {
         const long = w.hostile ? w.evil("x", 0) : "Toke";
         return {
           reports: [{ tool: "poolused", rows: [{ tag: "WCsc", pool: "nonpaged", allocs: 8123456, frees: 0, outstanding: 8123456, bytes: 4 * GB, description: "Windows Container Isolation stream context" }, { tag: "Ddk ", pool: "nonpaged", allocs: 41234, frees: null, outstanding: 41234, bytes: 220 * MB, description: null }, { tag: "MmSt", pool: "paged", allocs: 99812, frees: 77123, outstanding: 22689, bytes: 310 * MB, description: "Mm section object prototype ptes" }], totals: { nonpaged_used: 4.8 * GB, paged_used: 700 * MB }, vm: { nonpaged_usage_kb: 5033164, nonpaged_max_kb: 6291456, alloc_failures: 12 }, sessions: [{ id: 9, paged_kb: 32552, failures: 7837 }] }],
-          verdict: "nonpaged_exhausted", verdict_why: "The nonpaged pool holds 4.8 GB of 6.0 GB and 12 allocations have failed.", suspects: [{ tag: "WCsc", pool: "nonpaged", driver: "wcifs.sys", why: `83 % of the pool, 8,123,456 blocks and not one freed (${long}).` }],
+          verdict: "nonpaged_exhausted", verdict_why: "The nonpaged pool holds 4.8 GB of 6.0 GB and 12 allocations have failed.", suspects: [{ tag: "WCsc", pool: "nonpaged", driver: "wcifs.sys", why: `83 % of the pool, 8,123,456 blocks and not one freed (${long}).` , known_leaks: w.knownLeaks(["WCsc"]).slice(0, 1)}],
           hints: ["Frees of 0 beside millions of allocs mean that nothing gives the blocks back.", "A restart frees the pool, and the evidence with it: capture first."],
           next_steps: ["!poolused 2 WCsc  \u2014 this tag alone, by pool", "!object \\Device  \u2014 the drivers that are loaded", "poolmon -b -p -g  \u2014 watch it grow on the running system"],
           comparison: [{ tag: "WCsc", pool: "nonpaged", bytes: 4 * GB, fleet_hosts: 500, fleet_median_bytes: 1 * MB, fleet_p99_bytes: 5 * GB, fleet_max_bytes: 8 * GB, finding_ids: ["f-1a2b3c4d5e6f7081"], sentence: "4.0 GB is more than on 96 of 100 hosts here; the middle host holds 1.0 MB." }],

@@ -490,6 +490,28 @@ describe("work", () => {
     assert.equal(await page.inputValue("#note"), "mine");
   });
 
+  test("finding_knownLeaks_tellFitContradictionAdviceAndSource", async () => {
+    await open("/findings/f-1a2b3c4d5e6f7081", ".known-leaks li");
+    const items = await page.locator(".known-leaks li").allInnerTexts();
+    assert.equal(items.length, 2);
+    assert.match(items[0], /wcifs\.sys never releases.*Tags and version fit/s);
+    assert.match(items[0], /Watch WCsc with its frees at 0.*Reported: microsoft\/Windows-Containers#646/s);
+    assert.match(items[1], /Tags fit, version contradicts.*npcap\.sys 1\.79 is among those that do not leak/s);
+    assert.match(items[1], /Confirmed by the vendor: nmap\/npcap#688/);
+    assert.deepEqual(await page.axe(), []);
+    assert.deepEqual(page.faults(), []);
+  });
+
+  test("tag_knownLeaks_areListedWithoutAVerdict", async () => {
+    await open("/tags/WCsc", ".known-leaks li");
+    const items = await page.locator(".known-leaks li").allInnerTexts();
+    assert.equal(items.length, 2);
+    assert.ok(items.every((x) => !/fit/i.test(x)), items.join());
+    await page.close();
+    await open("/tags/EtwB", ".dist");
+    assert.equal(await page.locator(".known-leaks").count(), 0);
+  });
+
   test("finding_viewer_hasNoButtons", async () => {
     fake.state.role = "viewer";
     await open("/findings/f-1a2b3c4d5e6f7081", ".table");
@@ -517,6 +539,7 @@ describe("work", () => {
     await page.keyboard.press("Control+Enter");
     await page.locator(".verdict").waitFor();
     assert.match(await page.locator(".verdict").innerText(), /nonpaged pool is exhausted/);
+    assert.match(await page.locator(".known-leak").innerText(), /Like a known leak: wcifs\.sys never releases/);
     assert.match(await page.locator(".steps").innerText(), /!poolused 2 WCsc/);
     await page.locator(".steps button").first().click();
     await page.getByText("Copied").waitFor();

@@ -98,7 +98,7 @@ function Result({ d }) {
     <div class="columns">
       ${d.suspects.length
         ? html`<section class="panel" aria-labelledby="sus-h"><h2 id="sus-h">Suspects</h2>
-            <ul class="taglist">${d.suspects.map((s) => html`<li><${TagChip} tag=${s.tag} pool=${s.pool ?? undefined} /> <span>${s.driver ? html`<b><${DriverName} name=${s.driver} /></b>, ` : null}${s.pool ? html`${s.pool} pool. ` : null}<span class="muted">${visible(s.why)}</span></span></li>`)}</ul></section>`
+            <ul class="taglist">${d.suspects.map((s) => html`<li><${TagChip} tag=${s.tag} pool=${s.pool ?? undefined} /> <span>${s.driver ? html`<b><${DriverName} name=${s.driver} /></b>, ` : null}${s.pool ? html`${s.pool} pool. ` : null}<span class="muted">${visible(s.why)}</span>${s.known_leaks?.map((k) => html`<div class="small known-leak">Like a known leak: <b>${visible(k.title)}</b> (${visible(k.source)}). ${visible(k.advice)}</div>`)}</span></li>`)}</ul></section>`
         : null}
       ${d.next_steps.length
         ? html`<section class="panel" aria-labelledby="next-h"><h2 id="next-h">Next commands</h2>

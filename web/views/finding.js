@@ -14,6 +14,7 @@ import { Bytes, DriverName, DriverNames, HostName, Name, TagChip, Time } from ".
 import { KindBadge, Meter, SeverityBadge, StatusBadge } from "../components/marks.js";
 import { Empty, ErrorPanel, Load } from "../components/states.js";
 import { growth, soonest } from "../components/finding_item.js";
+import { KnownLeaks } from "../components/known_leaks.js";
 
 const HOSTS_SHOWN = 100;
 const HOURS_MUTED = 24 * 7;
@@ -156,6 +157,7 @@ function Body({ f, session, route, reload }) {
             : html`<div class="pad"><${Empty} title="Nothing separates these hosts from the others">${f.cause_note ? visible(f.cause_note) : null}<//></div>`}
           ${f.explained_by.length && f.cause_note ? html`<p class="muted pad-all">${visible(f.cause_note)}</p>` : null}
         </section>
+        <${KnownLeaks} known=${f.known_leaks} />
         <${WorstHost} f=${f} />
         ${f.evidence.length ? html`<section class="panel" aria-labelledby="ev-h"><h2 id="ev-h">Evidence</h2><ul class="bullets">${f.evidence.map((e) => html`<li>${visible(e)}</li>`)}</ul></section>` : null}
       </div>

@@ -13,6 +13,7 @@ import { Bytes, Count, DriverName, HostName, Name, TagChip } from "../components
 import { SeverityMark } from "../components/marks.js";
 import { Empty, Load, Skeleton } from "../components/states.js";
 import { FindingItem } from "../components/finding_item.js";
+import { KnownLeaks } from "../components/known_leaks.js";
 import { useList } from "../lib/lists.js";
 import { More } from "../components/more.js";
 
@@ -123,7 +124,7 @@ function Body({ d, route }) {
         </section>
         <${OverTime} tag=${d.tag} pool=${pool} />
       </div>
-      <div class="side"><${Owner} d=${d} item=${item} /></div>
+      <div class="side"><${Owner} d=${d} item=${item} /><${KnownLeaks} known=${d.known_leaks} fit=${false} /></div>
     </div>
     <section class="panel panel-flush" aria-labelledby="hosts-h">
       <div class="panel-head"><h2 id="hosts-h">Hosts</h2><a class="small" href=${"/api/v1" + href(["tags", d.tag, "hosts"], { pool, limit: 1000 })} target="_blank" rel="noopener">JSON</a></div>
