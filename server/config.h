@@ -17,12 +17,15 @@
 
 struct config {
     const char *database_url;
-    const char *listen;     /* "127.0.0.1:8080"; port 0: any free one */
-    bool insecure_http;     /* plain HTTP on other addresses than loopback */
-    const char *tls_cert;   /* PEM file with the certificate and its chain; "": plain HTTP */
-    const char *tls_key;    /* PEM file with its private key; both or neither */
-    const char *web_root;   /* serve the page from this folder instead; "" : embedded */
-    const char *ready_file; /* write "ADDR:PORT\n" there once listening; "": none */
+    const char *listen;            /* "127.0.0.1:8080"; port 0: any free one */
+    bool insecure_http;            /* plain HTTP on other addresses than loopback */
+    const char *tls_cert;          /* PEM file with the certificate and its chain; "": plain HTTP */
+    const char *tls_key;           /* PEM file with its private key; both or neither */
+    const char *trusted_proxy;     /* "127.0.0.1, 10.1.0.0/16"; "": none */
+    const char *proxy_user_header; /* "": no sign-on by a proxy */
+    const char *proxy_role_header; /* "": the role is the account's */
+    const char *web_root;          /* serve the page from this folder instead; "" : embedded */
+    const char *ready_file;        /* write "ADDR:PORT\n" there once listening; "": none */
     const char *log_level;
     int64_t http_threads;
     int64_t http_connections;

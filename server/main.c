@@ -28,6 +28,8 @@ static const struct {
      cli_check_config},
     {"token", "create --role ROLE --name NAME | list | revoke ID",
      "API tokens; create prints the token alone", cli_token},
+    {"user", "add NAME --role ROLE [--no-password] | passwd NAME | list [--json] | remove NAME",
+     "people who sign in; the password is read from standard input", cli_user},
     {"enroll-secret",
      "create --name NAME [--expires 90d] [--max-uses N] | list [--json] | revoke NAME",
      "what agents enroll with; create prints the secret alone", cli_enroll_secret},

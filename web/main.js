@@ -18,12 +18,22 @@ const VIEWS = {
   drivers: () => import("./views/drivers.js"),
   driver: () => import("./views/driver.js"),
   diagnose: () => import("./views/diagnose.js"),
+  admin: () => import("./views/admin.js"),
+  account: () => import("./views/account.js"),
 };
 /** @type {Record<string, any>} */
 const loaded = {};
 
 /** After a move, the new view's heading gets the focus, so that a screen reader reads it. */
 let headingWanted = false;
+
+/** The link of the first start: /setup#SECRET, taken out of the address too. */
+function takeSetup() {
+  if (location.pathname !== "/setup" || location.hash.length < 2) return null;
+  const link = location.hash.slice(1);
+  history.replaceState(null, "", "/");
+  return link;
+}
 
 /** A token in the address is taken out of it before anything else happens. */
 function takeToken() {
@@ -92,11 +102,19 @@ function App() {
   const [failure, setFailure] = useState(/** @type {any} */ (null));
   const shown = useRef(location.pathname + location.search);
   const [SignIn, setSignIn] = useState(/** @type {any} */ (null));
+  const [setup, setSetup] = useState(/** @type {{ link: string, View: any } | null} */ (null));
+  /** The session ended by itself: what is on the screen stays, with what was typed into it. */
+  const [Expired, setExpired] = useState(/** @type {any} */ (null));
 
   const start = () => {
     setFailure(null);
+    const link = takeSetup();
+    if (link) {
+      void import("./views/setup.js").then((m) => setSetup({ link, View: m.default }));
+      return;
+    }
     const token = takeToken();
-    const asked = token ? signIn(token) : get("/session");
+    const asked = token ? signIn({ token }) : get("/session");
     asked.then(setSession, (error) => {
       if (error.status === 401 || error.status === 400 || token) {
         setSession(null);
@@ -130,8 +148,13 @@ function App() {
       event.preventDefault();
       navigate(to);
     };
-    const out = () => {
+    const out = (/** @type {any} */ event) => {
+      if (event.detail?.expired) {
+        if (current.current) void import("./components/expired.js").then((m) => current.current && setExpired(() => m.Expired));
+        return;
+      }
       forgetAll();
+      setExpired(null);
       setSession((old) => (old === undefined ? old : null));
     };
     addEventListener("popstate", moved);
@@ -143,10 +166,26 @@ function App() {
     return () => undefined;
   }, []);
 
+  const current = useRef(session);
+  current.current = session;
+  const begin = (/** @type {Session} */ s) => {
+    setFailure(null);
+    setSetup(null);
+    setExpired(null);
+    // Another person must not see what the one before had on the screen.
+    if (session && (session.name !== s.name || session.role !== s.role || session.kind !== s.kind)) forgetAll();
+    setSession(s);
+    dispatchEvent(new CustomEvent("poolfleet:signed-in"));
+  };
+
   useEffect(() => {
     if (session === null) import("./views/signin.js").then((m) => setSignIn(() => m.default));
   }, [session]);
 
+  if (setup) return html`<${setup.View} link=${setup.link} onSession=${(/** @type {Session} */ s) => {
+    navigate("/");
+    begin(s);
+  }} />`;
   if (session === undefined) {
     return failure
       ? html`<div class="alone"><${ErrorPanel} error=${failure} retry=${start} /></div>`
@@ -154,15 +193,13 @@ function App() {
   }
   if (session === null) {
     return SignIn
-      ? html`<${SignIn} failure=${failure} onSession=${(/** @type {Session} */ s) => {
-          setFailure(null);
-          setSession(s);
-        }} />`
+      ? html`<${SignIn} failure=${failure} onSession=${begin} />`
       : html`<div class="alone"></div>`;
   }
-  return html`<${Shell} session=${session} view=${route.view}>
-    <${Boundary}><${View} route=${route} session=${session} /><//>
-  <//>`;
+  return html`<${Shell} key=${`${session.kind} ${session.role} ${session.name}`} session=${session} view=${route.view}>
+      <${Boundary}><${View} route=${route} session=${session} /><//>
+    <//>
+    ${Expired ? html`<${Expired} session=${session} onSession=${begin} />` : null}`;
 }
 
 const root = document.getElementById("app");

@@ -49,6 +49,7 @@ interface List<T> {
 interface Session {
   role: string;
   name: string;
+  kind: "user" | "token" | "proxy";
   expires_at: Time;
 }
 

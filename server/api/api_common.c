@@ -4,6 +4,7 @@
 #include "server/api/json_out.h"
 #include "server/api/list.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SILENT_MIN_US    (30 * US_PER_MINUTE)
@@ -122,6 +123,24 @@ bool api_text_has(const char *text, const char *part)
     if (part == NULL)
         return true;
     return text != NULL && strcasestr(text, part) != NULL;
+}
+
+struct audit_entry api_audit(const struct req *rq, const char *action, const char *object)
+{
+    return (struct audit_entry){
+        .actor = {rq->actor_kind, rq->principal, rq->peer}, .action = action, .object = object};
+}
+
+enum status api_key_arg(const struct req *rq, const char *what, int64_t *ret_key, struct err *err)
+{
+    const char *text = rq->args[0];
+    size_t length = strlen(text);
+    errno = 0;
+    long long key = strtoll(text, NULL, 10);
+    if (length == 0 || strspn(text, "0123456789") != length || errno != 0 || key < 1)
+        return err_set(err, ST_NOT_FOUND, "no such %s", what);
+    *ret_key = key;
+    return ST_OK;
 }
 
 enum status api_reply_json(struct resp *rs, struct err *err)

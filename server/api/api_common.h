@@ -8,6 +8,7 @@
 #include "server/app.h"
 #include "server/http/http.h"
 #include "server/state/view.h"
+#include "server/store/store_audit.h"
 
 #define API_LEASE_WAIT_US (2 * US_PER_SECOND)
 
@@ -42,6 +43,12 @@ int64_t api_number(uint64_t value); /* at most INT64_MAX */
 
 /* Whether `text` holds `part`, letters folded; NULL text holds nothing, NULL part is held. */
 bool api_text_has(const char *text, const char *part);
+
+/* An entry for the log of changes, by the one who asks; texts borrowed from rq. */
+struct audit_entry api_audit(const struct req *rq, const char *action, const char *object);
+/* A key in a path: 1 to 2^63 - 1 in digits; ST_NOT_FOUND for anything else. */
+enum status api_key_arg(const struct req *rq, const char *what, int64_t *ret_key,
+                        struct err *err) MUST_CHECK;
 
 /* Ends a JSON reply: checks the buffer, adds the ETag. */
 enum status api_reply_json(struct resp *rs, struct err *err) MUST_CHECK;

@@ -364,11 +364,27 @@ static int64_t match_version(const char *header)
     return *end == '.' ? version : 0;
 }
 
+/* The note itself is in the finding's history. */
+static void write_audit_detail(const struct finding_patch *patch, struct strbuf *out)
+{
+    json_open(out, '{');
+    if (patch->has_status)
+        json_text(out, "status", status_names[patch->status]);
+    if (patch->muted_until_us != TIME_UNKNOWN)
+        json_time(out, "muted_until", patch->muted_until_us);
+    if (patch->has_note)
+        json_bool(out, "note", patch->note != NULL);
+    json_close(out, '}');
+}
+
 enum status api_findings_patch(struct req *rq, struct resp *rs, struct err *err)
 {
     CLEANUP(cleanup_json) json_t *json = NULL;
     AUTO_DBLEASE struct db *db = NULL;
+    AUTO_STRBUF struct strbuf detail = STRBUF_INIT;
+    struct audit_entry audit = api_audit(rq, "finding.change", rq->args[0]);
     struct finding_patch patch = {.actor = rq->principal,
+                                  .audit = &audit,
                                   .now_us = clock_wall_us(),
                                   .version = match_version(req_header(rq, "If-Match")),
                                   .muted_until_us = TIME_UNKNOWN};
@@ -380,6 +396,8 @@ enum status api_findings_patch(struct req *rq, struct resp *rs, struct err *err)
     if (!json_is_object(json))
         return err_set(err, ST_MALFORMED, "could not read the change: not a JSON object");
     status = patch_read(json, &patch, err);
+    write_audit_detail(&patch, &detail);
+    audit.detail = strbuf_failed(&detail) ? NULL : detail.data;
     if (status == ST_OK)
         status = api_lease(rq, &db, err);
     if (status == ST_OK)

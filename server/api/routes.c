@@ -4,6 +4,7 @@
  * own rows beside the handlers they name. schema/openapi.yaml says the same; a test compares both.
  */
 #include "server/api/api_agent.h"
+#include "server/api/api_audit.h"
 #include "server/api/api_diagnose.h"
 #include "server/api/api_drivers.h"
 #include "server/api/api_enroll.h"
@@ -15,11 +16,14 @@
 #include "server/api/api_overview.h"
 #include "server/api/api_session.h"
 #include "server/api/api_tags.h"
+#include "server/api/api_tokens.h"
+#include "server/api/api_users.h"
 
 const struct route routes[] = {
     API_ENROLL_ROUTES,   API_AGENT_ROUTES,    API_SESSION_ROUTES, API_INGEST_ROUTES,
     API_OVERVIEW_ROUTES, API_HOSTS_ROUTES,    API_TAGS_ROUTES,    API_FINDINGS_ROUTES,
     API_DRIVERS_ROUTES,  API_DIAGNOSE_ROUTES, API_KNOWN_ROUTES,   API_META_ROUTES,
+    API_USERS_ROUTES,    API_TOKENS_ROUTES,   API_AUDIT_ROUTES,
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/cli/cli.h"
+#include "server/http/proxy.h"
 #include "server/http/tls.h"
 
 /* On standard error, since standard output is for programs. */
@@ -27,8 +28,12 @@ enum status cli_check_config(const struct config *config, struct config_args *ar
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     bool sample = cli_flag(args, "--sample");
     enum status status = cli_end(args, 0, err);
+    struct proxy proxy;
     if (status == ST_OK && !sample)
         status = check_tls(config, err);
+    if (status == ST_OK && !sample)
+        status = proxy_parse(config->trusted_proxy, config->proxy_user_header,
+                             config->proxy_role_header, &proxy, err);
     if (status != ST_OK)
         return status;
     if (sample)

@@ -3,7 +3,9 @@
 #include "server/store/migrate.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 static void take_out(struct config_args *args, int at, int count)
 {
@@ -97,6 +99,14 @@ enum status cli_run_action(const struct config *config, struct config_args *args
         status = actions->run(database.db, &rest, err);
     cli_database_close(&database);
     return status;
+}
+
+struct audit_entry cli_audit(const char *action, const char *object)
+{
+    /* Verbs run on one thread. */
+    const struct passwd *account = getpwuid(geteuid());
+    const char *name = account == NULL ? "unknown account" : account->pw_name;
+    return (struct audit_entry){.actor = {"cli", name, NULL}, .action = action, .object = object};
 }
 
 const char *cli_time(int64_t us, char text[TIME_TEXT_MAX])

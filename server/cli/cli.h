@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "server/config.h"
 #include "server/store/db.h"
+#include "server/store/store_audit.h"
 
 typedef enum status (*cli_verb)(const struct config *config, struct config_args *args,
                                 struct err *err);
@@ -20,6 +21,7 @@ enum status cli_check_config(const struct config *config, struct config_args *ar
 enum status cli_token(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_enroll_secret(const struct config *config, struct config_args *args,
                               struct err *err);
+enum status cli_user(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_tags(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_known_leaks(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_analyze(const struct config *config, struct config_args *args, struct err *err);
@@ -46,6 +48,9 @@ struct cli_action {
  * ST_USAGE with `usage` as its message when it names none. */
 enum status cli_run_action(const struct config *config, struct config_args *args,
                            const struct cli_action *actions, const char *usage, struct err *err);
+
+/* An entry for the log of changes, by the system account that runs us; texts borrowed. */
+struct audit_entry cli_audit(const char *action, const char *object);
 
 /* A moment in a table, to the second, "-" when unknown; borrowed from text or static. */
 const char *cli_time(int64_t us, char text[TIME_TEXT_MAX]);

@@ -30,34 +30,46 @@ static enum status parse_uses(const char *text, int64_t *ret_uses, struct err *e
     return ST_OK;
 }
 
+struct making {
+    const char *name;
+    int64_t expires_at_us;
+    int64_t uses;
+    char secret[ENROLL_TEXT_MAX];
+};
+
+static enum status create_tx(struct db *db, void *arg, struct err *err)
+{
+    struct making *making = arg;
+    return store_enroll_secret_create(db, making->name, making->expires_at_us, making->uses,
+                                      making->secret, NULL, err);
+}
+
 static enum status create(struct db *db, struct config_args *args, struct err *err)
 {
-    const char *name;
     const char *expires;
     const char *max_uses;
-    int64_t expires_at_us = TIME_UNKNOWN;
-    int64_t uses = -1;
-    char secret[ENROLL_TEXT_MAX];
-    enum status status = cli_option(args, "--name", &name, err);
+    struct making making = {.expires_at_us = TIME_UNKNOWN, .uses = -1};
+    enum status status = cli_option(args, "--name", &making.name, err);
     if (status == ST_OK)
         status = cli_option(args, "--expires", &expires, err);
     if (status == ST_OK)
         status = cli_option(args, "--max-uses", &max_uses, err);
     if (status == ST_OK)
         status = cli_end(args, 0, err);
-    if (status == ST_OK && name == NULL)
+    if (status == ST_OK && making.name == NULL)
         status = err_set(err, ST_USAGE, "enroll-secret create needs --name NAME");
     if (status == ST_OK && expires != NULL)
-        status = parse_expires(expires, &expires_at_us, err);
+        status = parse_expires(expires, &making.expires_at_us, err);
     if (status == ST_OK && max_uses != NULL)
-        status = parse_uses(max_uses, &uses, err);
+        status = parse_uses(max_uses, &making.uses, err);
     if (status != ST_OK)
         return status;
-    status = store_enroll_secret_create(db, name, expires_at_us, uses, secret, NULL, err);
+    struct audit_entry entry = cli_audit("enroll_secret.create", making.name);
+    status = store_audited(db, &entry, create_tx, &making, err);
     if (status == ST_INVALID)
         err->code = status = ST_USAGE;
     if (status == ST_OK)
-        printf("%s\n", secret);
+        printf("%s\n", making.secret);
     return status;
 }
 
@@ -130,6 +142,17 @@ static enum status list(struct db *db, struct config_args *args, struct err *err
     return cli_print(&out, err);
 }
 
+/* Digits are an id. */
+static enum status revoke_tx(struct db *db, void *arg, struct err *err)
+{
+    const char *which = arg;
+    if (strspn(which, "0123456789") != strlen(which))
+        return store_enroll_secret_revoke_name(db, which, err);
+    errno = 0;
+    long long id = strtoll(which, NULL, 10);
+    return store_enroll_secret_revoke(db, errno == 0 ? id : -1, err);
+}
+
 static enum status revoke(struct db *db, struct config_args *args, struct err *err)
 {
     enum status status = cli_end(args, 1, err);
@@ -141,11 +164,8 @@ static enum status revoke(struct db *db, struct config_args *args, struct err *e
     if (strncmp(which, ENROLL_PREFIX, strlen(ENROLL_PREFIX)) == 0)
         return err_set(err, ST_USAGE,
                        "enroll-secret revoke needs the secret's name or id, not the secret");
-    if (strspn(which, "0123456789") != strlen(which))
-        return store_enroll_secret_revoke_name(db, which, err);
-    errno = 0;
-    long long id = strtoll(which, NULL, 10);
-    return store_enroll_secret_revoke(db, errno == 0 ? id : -1, err);
+    struct audit_entry entry = cli_audit("enroll_secret.revoke", which);
+    return store_audited(db, &entry, revoke_tx, args->items[0], err);
 }
 
 enum status cli_enroll_secret(const struct config *config, struct config_args *args,

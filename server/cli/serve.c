@@ -13,6 +13,7 @@
 #include "server/store/migrate.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_tags.h"
+#include "server/store/store_users.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -66,6 +67,44 @@ static enum status write_ready_file(const char *path, const char *address, struc
     return ST_OK;
 }
 
+#define SETUP_LINK_US US_PER_HOUR
+
+/* The name by which somebody else reaches what we listen on: a wildcard address is none. */
+static void put_address(const char *address, struct strbuf *out)
+{
+    char name[256] = "";
+    bool any = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+    if (!any || gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') {
+        strbuf_puts(out, address);
+        return;
+    }
+    strbuf_puts(out, name);
+    strbuf_puts(out, strrchr(address, ':'));
+}
+
+/* Nobody could sign in: whoever reads our standard output may choose the administrator. The secret
+ * stands behind '#', so that no proxy's log has it. */
+static enum status offer_setup(struct app *app, struct err *err)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    AUTO_STRBUF struct strbuf line = STRBUF_INIT;
+    char secret[SESSION_TEXT_MAX];
+    bool needed = false;
+    bool tls = app->config->tls_cert[0] != '\0';
+    enum status status = db_lease(app->db, 10 * US_PER_SECOND, &db, err);
+    if (status == ST_OK)
+        status = store_setup_needed(db, &needed, err);
+    if (status != ST_OK || !needed)
+        return status;
+    status = store_setup_link_create(db, clock_wall_us() + SETUP_LINK_US, secret, err);
+    if (status != ST_OK)
+        return status;
+    strbuf_printf(&line, "choose the administrator within one hour: %s://", tls ? "https" : "http");
+    put_address(http_address(app->http), &line);
+    strbuf_printf(&line, "/setup#%s\n", secret);
+    return cli_print(&line, err);
+}
+
 static enum status start(struct app *app, struct jobs **ret_jobs, struct err *err)
 {
     const struct config *config = app->config;
@@ -85,6 +124,9 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
         .insecure_http = config->insecure_http,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
+        .trusted_proxy = config->trusted_proxy,
+        .proxy_user_header = config->proxy_user_header,
+        .proxy_role_header = config->proxy_role_header,
         .web_root = config->web_root,
         .workers = (unsigned)config->http_threads,
         .connections = (unsigned)config->http_connections,
@@ -106,6 +148,8 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
         status = http_start(&http, app, &app->http, err);
     if (status == ST_OK)
         status = jobs_start(app, ret_jobs, err);
+    if (status == ST_OK)
+        status = offer_setup(app, err);
     if (status == ST_OK)
         status = write_ready_file(config->ready_file, http_address(app->http), err);
     return status;

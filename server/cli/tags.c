@@ -51,7 +51,8 @@ static enum status import_list(struct db *db, struct config_args *args, struct e
         return status;
     if (counts.entries == 0)
         return err_set(err, ST_INVALID, "\"%s\" holds no tag that could be read", args->items[0]);
-    status = store_tags_replace(db, base_name(args->items[0]), dict, &counts, err);
+    struct audit_entry entry = cli_audit("tags.import", base_name(args->items[0]));
+    status = store_tags_replace(db, base_name(args->items[0]), dict, &counts, &entry, err);
     if (status == ST_OK)
         printf("%zu lines: %zu tags imported, %zu comments and blank lines, %zu not read\n"
                "a running server uses the list after its next start\n",

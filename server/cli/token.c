@@ -8,28 +8,45 @@
 #include <errno.h>
 #include <string.h>
 
-static enum status create(struct db *db, struct config_args *args, struct err *err)
-{
+struct making {
     const char *role;
     const char *name;
     const char *host;
     char secret[TOKEN_TEXT_MAX];
-    enum status status = cli_option(args, "--role", &role, err);
+};
+
+static enum status create_tx(struct db *db, void *arg, struct err *err)
+{
+    struct making *making = arg;
+    return store_token_create(db, making->name, making->role, making->host, TIME_UNKNOWN,
+                              making->secret, NULL, err);
+}
+
+static enum status create(struct db *db, struct config_args *args, struct err *err)
+{
+    AUTO_STRBUF struct strbuf detail = STRBUF_INIT;
+    struct making making;
+    enum status status = cli_option(args, "--role", &making.role, err);
     if (status == ST_OK)
-        status = cli_option(args, "--name", &name, err);
+        status = cli_option(args, "--name", &making.name, err);
     if (status == ST_OK)
-        status = cli_option(args, "--host", &host, err);
+        status = cli_option(args, "--host", &making.host, err);
     if (status == ST_OK)
         status = cli_end(args, 0, err);
     if (status != ST_OK)
         return status;
-    if (role == NULL || name == NULL)
+    if (making.role == NULL || making.name == NULL)
         return err_set(err, ST_USAGE, "token create needs --role ROLE and --name NAME");
-    status = store_token_create(db, name, role, host, TIME_UNKNOWN, secret, NULL, err);
+    struct audit_entry entry = cli_audit("token.create", making.name);
+    strbuf_puts(&detail, "{\"role\":");
+    strbuf_json(&detail, making.role);
+    strbuf_puts(&detail, "}");
+    entry.detail = detail.data;
+    status = store_audited(db, &entry, create_tx, &making, err);
     if (status == ST_INVALID)
         err->code = status = ST_USAGE;
     if (status == ST_OK)
-        printf("%s\n", secret);
+        printf("%s\n", making.secret);
     return status;
 }
 
@@ -56,19 +73,27 @@ static enum status list(struct db *db, struct config_args *args, struct err *err
     return cli_print(&out, err);
 }
 
+/* Digits are an id. */
+static enum status revoke_tx(struct db *db, void *arg, struct err *err)
+{
+    const char *which = arg;
+    char *end;
+    errno = 0;
+    long long id = strtoll(which, &end, 10);
+    if (*end == '\0' && end != which && errno == 0)
+        return store_token_revoke(db, id, err);
+    return store_token_revoke_name(db, which, err);
+}
+
 static enum status revoke(struct db *db, struct config_args *args, struct err *err)
 {
-    char *end;
     enum status status = cli_end(args, 1, err);
     if (status != ST_OK)
         return status;
     if (args->count != 1)
         return err_set(err, ST_USAGE, "token revoke needs the token's id or name");
-    errno = 0;
-    long long id = strtoll(args->items[0], &end, 10);
-    if (*end == '\0' && end != args->items[0] && errno == 0)
-        return store_token_revoke(db, id, err);
-    return store_token_revoke_name(db, args->items[0], err);
+    struct audit_entry entry = cli_audit("token.revoke", args->items[0]);
+    return store_audited(db, &entry, revoke_tx, args->items[0], err);
 }
 
 enum status cli_token(const struct config *config, struct config_args *args, struct err *err)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/auth.h"
 #include "common/clock.h"
+#include "common/utf8.h"
+#include "server/store/store_users.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -27,6 +29,7 @@ struct entry {
 struct auth {
     struct db_pool *pool;
     struct limiter *limiter;
+    struct limiter *names;
     _Atomic int64_t down_until_us;
     pthread_mutex_t lock;
     struct entry entries[SETS][WAYS];
@@ -37,13 +40,14 @@ struct auth *auth_new(struct db_pool *pool)
     struct auth *auth = calloc(1, sizeof *auth);
     if (auth == NULL)
         return NULL;
-    auth->limiter = limiter_new();
-    if (auth->limiter == NULL) {
-        free(auth);
+    pthread_mutex_init(&auth->lock, NULL);
+    auth->limiter = limiter_new(LIMITER_BURST, LIMITER_REFILL_US);
+    auth->names = limiter_new(AUTH_NAME_BURST, AUTH_NAME_REFILL_US);
+    if (auth->limiter == NULL || auth->names == NULL) {
+        auth_free(auth);
         return NULL;
     }
     auth->pool = pool;
-    pthread_mutex_init(&auth->lock, NULL);
     return auth;
 }
 
@@ -52,6 +56,7 @@ void auth_free(struct auth *auth)
     if (auth == NULL)
         return;
     limiter_free(auth->limiter);
+    limiter_free(auth->names);
     pthread_mutex_destroy(&auth->lock);
     free(auth);
 }
@@ -66,10 +71,35 @@ bool credential_make(const char *secret, size_t length, bool is_session, struct 
         return false;
     if (kind == CREDENTIAL_TOKEN && !token_shape_ok(secret, length))
         return false;
+    *ret_credential = (struct credential){.address = address, .kind = kind};
     token_hash(secret, length, ret_credential->hash);
-    ret_credential->address = address;
-    ret_credential->kind = kind;
     return true;
+}
+
+enum status credential_make_proxy(const char *name, const char *role, struct limiter_key address,
+                                  struct credential *ret_credential, struct err *err)
+{
+    static const char domain[] = "proxy sign-on";
+    crypto_hash_sha256_state hash;
+    enum role known = ROLE_NONE;
+    size_t length = strlen(name);
+    bool ok = length > 0 && length <= LIMIT_TEXT_BYTES && utf8_valid(name, length);
+    for (size_t i = 0; ok && i < length; i++)
+        ok = (unsigned char)name[i] >= 0x20 && name[i] != 0x7f;
+    if (!ok)
+        return err_set(err, ST_UNAUTHORIZED, "the proxy's user header holds no name");
+    if (role != NULL && (!role_parse(role, &known) || !role_allows(known, ROLE_VIEWER)))
+        return err_set(err, ST_UNAUTHORIZED,
+                       "the proxy's role header is not viewer, operator or admin");
+    *ret_credential = (struct credential){
+        .address = address, .kind = CREDENTIAL_PROXY, .proxy_name = name, .proxy_role = known};
+    crypto_hash_sha256_init(&hash);
+    crypto_hash_sha256_update(&hash, (const unsigned char *)domain, sizeof domain);
+    crypto_hash_sha256_update(&hash, (const unsigned char *)name, length + 1);
+    crypto_hash_sha256_update(&hash, (const unsigned char *)role_name(known),
+                              strlen(role_name(known)));
+    crypto_hash_sha256_final(&hash, ret_credential->hash);
+    return ST_OK;
 }
 
 /* SHA-256 of a random secret is spread evenly already. */
@@ -124,6 +154,39 @@ void auth_forget(struct auth *auth, const unsigned char hash[TOKEN_HASH_BYTES])
     pthread_mutex_unlock(&auth->lock);
 }
 
+void auth_forget_all(struct auth *auth, int64_t user_id, int64_t token_id)
+{
+    pthread_mutex_lock(&auth->lock);
+    for (size_t i = 0; i < SETS * WAYS; i++) {
+        struct entry *entry = &auth->entries[i / WAYS][i % WAYS];
+        if ((user_id != 0 && entry->identity.user_id == user_id) ||
+            (token_id != 0 && entry->identity.token_id == token_id &&
+             entry->identity.role != ROLE_ENROLL))
+            entry->verified_us = 0;
+    }
+    pthread_mutex_unlock(&auth->lock);
+}
+
+unsigned auth_attempt(struct auth *auth, struct limiter_key address, const char *name)
+{
+    int64_t now = clock_mono_us();
+    struct limiter_key key = limiter_key_name(name);
+    unsigned wait = limiter_wait(auth->limiter, address, now);
+    unsigned wait_name = limiter_wait(auth->names, key, now);
+    if (wait == 0 && wait_name == 0) {
+        limiter_fail(auth->limiter, address, now);
+        limiter_fail(auth->names, key, now);
+    }
+    return wait > wait_name ? wait : wait_name;
+}
+
+void auth_attempt_ok(struct auth *auth, struct limiter_key address, const char *name)
+{
+    int64_t now = clock_mono_us();
+    limiter_forgive(auth->limiter, address, now);
+    limiter_forgive(auth->names, limiter_key_name(name), now);
+}
+
 enum status auth_look(struct auth *auth, const struct credential *credential,
                       struct identity *ret_identity, unsigned *ret_wait_seconds)
 {
@@ -143,6 +206,7 @@ enum status auth_look(struct auth *auth, const struct credential *credential,
     pthread_mutex_unlock(&auth->lock);
     if (fresh)
         return ST_OK;
+    known = known || credential->kind == CREDENTIAL_PROXY;
     unsigned wait = known ? 0 : limiter_wait(auth->limiter, credential->address, now);
     if (wait == 0)
         return ST_NOT_FOUND;
@@ -171,6 +235,7 @@ static enum status ask_token(struct db *db, const struct credential *credential,
     if (status != ST_OK)
         return status;
     ret_identity->token_id = token.token_id;
+    ret_identity->user_id = token.user_id;
     ret_identity->expires_at_us = token.expires_at_us;
     memcpy(ret_identity->name, token.name, sizeof ret_identity->name);
     memcpy(ret_identity->host_id, token.host_id, sizeof ret_identity->host_id);
@@ -185,10 +250,37 @@ static enum status ask_enroll(struct db *db, const struct credential *credential
     if (status != ST_OK)
         return status;
     ret_identity->role = ROLE_ENROLL;
+    ret_identity->user_id = 0;
     ret_identity->token_id = secret.secret_id;
     ret_identity->expires_at_us = secret.expires_at_us;
     memcpy(ret_identity->name, secret.name, sizeof ret_identity->name);
     ret_identity->host_id[0] = '\0';
+    return ST_OK;
+}
+
+/* The proxy says who; an account of that name says the rest. Without one, the proxy must say the
+ * role too. */
+static enum status ask_proxy(struct db *db, const struct credential *credential,
+                             struct identity *ret_identity, struct err *err)
+{
+    struct store_user user = {.user_id = 0, .disabled_at_us = TIME_UNKNOWN};
+    char hash[PASSWORD_HASH_MAX];
+    enum role role = credential->proxy_role;
+    enum status status = store_user_find(db, credential->proxy_name, &user, hash, err);
+    if (status == ST_NOT_FOUND && role != ROLE_NONE) {
+        status = ST_OK;
+        snprintf(user.name, sizeof user.name, "%s", credential->proxy_name);
+    } else if (status == ST_NOT_FOUND)
+        return err_set(err, ST_UNAUTHORIZED, "the proxy's user has no account here");
+    if (status != ST_OK)
+        return status;
+    if (user.disabled_at_us != TIME_UNKNOWN)
+        return err_set(err, ST_UNAUTHORIZED, "the account of the proxy's user is disabled");
+    if (role == ROLE_NONE && !role_parse(user.role, &role))
+        return err_set(err, ST_UNAUTHORIZED, "the account has an unknown role");
+    *ret_identity =
+        (struct identity){.role = role, .user_id = user.user_id, .expires_at_us = TIME_UNKNOWN};
+    memcpy(ret_identity->name, user.name, sizeof ret_identity->name);
     return ST_OK;
 }
 
@@ -200,9 +292,10 @@ static enum status ask(struct auth *auth, const struct credential *credential,
         return err_set(err, ST_DB, "could not verify the token: database unavailable");
     enum status status = db_lease(auth->pool, LEASE_WAIT_US, &db, err);
     if (status == ST_OK)
-        status = credential->kind == CREDENTIAL_ENROLL
-                     ? ask_enroll(db, credential, ret_identity, err)
-                     : ask_token(db, credential, ret_identity, err);
+        status =
+            credential->kind == CREDENTIAL_ENROLL  ? ask_enroll(db, credential, ret_identity, err)
+            : credential->kind == CREDENTIAL_PROXY ? ask_proxy(db, credential, ret_identity, err)
+                                                   : ask_token(db, credential, ret_identity, err);
     if (status == ST_DB)
         atomic_store(&auth->down_until_us, clock_mono_us() + DOWN_US);
     return status;
@@ -215,7 +308,9 @@ enum status auth_verify(struct auth *auth, const struct credential *credential,
     enum status status = ask(auth, credential, &identity, err);
     if (status == ST_UNAUTHORIZED) {
         auth_forget(auth, credential->hash);
-        limiter_fail(auth->limiter, credential->address, clock_mono_us());
+        /* Nobody guesses by way of the proxy, and its address is everybody's. */
+        if (credential->kind != CREDENTIAL_PROXY)
+            limiter_fail(auth->limiter, credential->address, clock_mono_us());
     }
     if (status != ST_OK)
         return status;

@@ -24,18 +24,26 @@ struct auth;
 
 struct identity {
     enum role role;
-    int64_t token_id;      /* for ROLE_ENROLL: the enroll secret's */
+    int64_t token_id;      /* for ROLE_ENROLL: the enroll secret's; 0: a person's session */
+    int64_t user_id;       /* 0: no account */
     int64_t expires_at_us; /* TIME_UNKNOWN: never */
     char name[LIMIT_TEXT_BYTES + 1];
     char host_id[LIMIT_HOST_ID_BYTES + 1]; /* "": none */
 };
 
-enum credential_kind { CREDENTIAL_TOKEN, CREDENTIAL_SESSION, CREDENTIAL_ENROLL };
+enum credential_kind {
+    CREDENTIAL_TOKEN,
+    CREDENTIAL_SESSION,
+    CREDENTIAL_ENROLL,
+    CREDENTIAL_PROXY /* a name in a trusted proxy's header */
+};
 
 struct credential {
     unsigned char hash[TOKEN_HASH_BYTES];
     struct limiter_key address;
     enum credential_kind kind;
+    const char *proxy_name; /* of CREDENTIAL_PROXY: borrowed from the request's head */
+    enum role proxy_role;   /* ROLE_NONE: the account's */
 };
 
 struct auth *auth_new(struct db_pool *pool); /* pool is borrowed; NULL when memory is out */
@@ -45,6 +53,10 @@ void auth_free(struct auth *auth);
  * charge. */
 bool credential_make(const char *secret, size_t length, bool is_session, struct limiter_key address,
                      struct credential *ret_credential);
+
+/* role NULL: that of the account. ST_UNAUTHORIZED: no name, or no role of people. */
+enum status credential_make_proxy(const char *name, const char *role, struct limiter_key address,
+                                  struct credential *ret_credential, struct err *err) MUST_CHECK;
 
 /* ST_OK; ST_NOT_FOUND: ask auth_verify; ST_BUSY: this address failed too often, wait
  * *ret_wait_seconds. */
@@ -58,5 +70,17 @@ enum status auth_verify(struct auth *auth, const struct credential *credential,
 unsigned auth_fail(struct auth *auth, struct limiter_key address);
 /* After a logout on this server: forgotten at once. */
 void auth_forget(struct auth *auth, const unsigned char hash[TOKEN_HASH_BYTES]);
+/* All that is remembered of a person or a token; the other is 0. */
+void auth_forget_all(struct auth *auth, int64_t user_id, int64_t token_id);
+
+/* An attempt to sign in by password: charged to address and name before the work is done, so that
+ * attempts side by side cannot pass the bound together. Seconds to wait (nothing is charged), or
+ * 0. A name has fewer attempts than an address: guessing one person's password from many places is
+ * the attack. */
+#define AUTH_NAME_BURST     10u
+#define AUTH_NAME_REFILL_US (30 * US_PER_SECOND)
+unsigned auth_attempt(struct auth *auth, struct limiter_key address, const char *name);
+/* It was right: the charge goes back. */
+void auth_attempt_ok(struct auth *auth, struct limiter_key address, const char *name);
 
 #endif

@@ -18,10 +18,13 @@ struct http;
 
 /* Zero means the default given. Texts are borrowed until http_start returns. */
 struct http_options {
-    const char *listen;    /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
-    bool insecure_http;    /* allow plain HTTP on other addresses than loopback */
-    const char *tls_cert;  /* PEM file, with the chain; NULL or "": plain HTTP */
-    const char *tls_key;   /* PEM file; both or neither */
+    const char *listen;        /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
+    bool insecure_http;        /* allow plain HTTP on other addresses than loopback */
+    const char *tls_cert;      /* PEM file, with the chain; NULL or "": plain HTTP */
+    const char *tls_key;       /* PEM file; both or neither */
+    const char *trusted_proxy; /* three texts as in the settings: see proxy.h; "": off */
+    const char *proxy_user_header;
+    const char *proxy_role_header;
     const char *web_root;  /* serve the page from this folder; NULL or "": embedded */
     unsigned threads;      /* network threads; 2 */
     unsigned workers;      /* threads that run blocking handlers; 8 */

@@ -20,6 +20,7 @@ struct exchange *exchange_new(struct http *http, struct MHD_Connection *connecti
     ex->http = http;
     ex->connection = connection;
     ex->started_us = clock_mono_us();
+    ex->head.proxy = &http->proxy;
     ex->resp = (struct resp){.code = 200, .media = MEDIA_JSON};
     reply_init(&ex->reply);
     return ex;
@@ -112,6 +113,10 @@ static void fill_req(struct exchange *ex)
     rq->role = ex->identity.role;
     rq->principal = ex->identity.name;
     rq->token_id = ex->identity.token_id;
+    rq->user_id = ex->identity.user_id;
+    rq->actor_kind = ex->credential.kind == CREDENTIAL_PROXY ? "proxy"
+                     : ex->identity.user_id != 0             ? "user"
+                                                             : "token";
     rq->token_host_id = ex->identity.host_id[0] == '\0' ? NULL : ex->identity.host_id;
     rq->body_media = head_content_media(ex->head.content_type);
     rq->body = "";
@@ -202,9 +207,56 @@ static bool begin_route(struct exchange *ex, const char *method)
     return false;
 }
 
+/* Somebody goes around the proxy, or the proxy passes on what clients send. */
+static void refuse_proxy_header(struct exchange *ex)
+{
+    struct err err;
+    log_warning("a proxy's header from another peer refused", "peer", ex->peer_text, "request",
+                ex->request_id);
+    err_set(&err, ST_FORBIDDEN, "the proxy's header is not taken from this address");
+    exchange_refuse(ex, 403, "proxy_header_refused", "Header refused", ST_FORBIDDEN, &err);
+}
+
+static void look(struct exchange *ex, unsigned *ret_wait)
+{
+    ex->ask_status = auth_look(ex->http->auth, &ex->credential, &ex->identity, ret_wait);
+    if (ex->ask_status == ST_NOT_FOUND)
+        ex->state = EXCHANGE_ASKING;
+}
+
+/* Whom the proxy names; false: nobody, a token or cookie is looked for. A bearer token goes first,
+ * since agents and scripts may come by the same proxy. */
+static bool begin_proxy(struct exchange *ex)
+{
+    const struct proxy *proxy = &ex->http->proxy;
+    unsigned wait = 0;
+    if (ex->head.proxy_user == NULL && ex->head.proxy_role == NULL)
+        return false;
+    if (!proxy_trusts(proxy, (const struct sockaddr *)&ex->peer)) {
+        refuse_proxy_header(ex);
+        return true;
+    }
+    if (ex->head.proxy_user == NULL ||
+        (ex->head.authorization != NULL && !head_bearer_malformed(&ex->head)))
+        return false;
+    ex->state = EXCHANGE_BODY;
+    ex->req.by_cookie = true; /* the browser sends it unasked, as it does a cookie */
+    ex->ask_status = credential_make_proxy(ex->head.proxy_user,
+                                           proxy->role_header == NULL    ? NULL
+                                           : ex->head.proxy_role == NULL ? ""
+                                                                         : ex->head.proxy_role,
+                                           limiter_key((const struct sockaddr *)&ex->peer),
+                                           &ex->credential, &ex->ask_err);
+    if (ex->ask_status == ST_OK)
+        look(ex, &wait);
+    return true;
+}
+
 /* The token, as far as memory knows it. ASKING when the database must be asked. */
 static void begin_auth(struct exchange *ex)
 {
+    if (begin_proxy(ex))
+        return;
     size_t length;
     unsigned wait = 0;
     struct limiter_key key = limiter_key((const struct sockaddr *)&ex->peer);
@@ -222,9 +274,7 @@ static void begin_auth(struct exchange *ex)
         err_set(&ex->ask_err, ST_UNAUTHORIZED, "the credential is no token of ours");
         wait = optional ? 0 : auth_fail(ex->http->auth, key);
     } else {
-        ex->ask_status = auth_look(ex->http->auth, &ex->credential, &ex->identity, &wait);
-        if (ex->ask_status == ST_NOT_FOUND)
-            ex->state = EXCHANGE_ASKING;
+        look(ex, &wait);
     }
     if (wait > 0 && !optional)
         refuse_too_many(ex, wait);
@@ -486,6 +536,33 @@ bool exchange_run(struct exchange *ex)
     finish(ex, status, &err);
     exchange_leave(http);
     return true;
+}
+
+static void run_slow(struct work *work)
+{
+    struct exchange *ex =
+        (struct exchange *)(void *)((char *)work - offsetof(struct exchange, work));
+    struct err err = {0};
+    log_context_set(ex->request_id);
+    enum status status = ex->slow(&ex->req, &ex->resp, &err);
+    log_context_set(NULL);
+    finish(ex, status, &err);
+    exchange_resume(ex);
+}
+
+enum status http_slow(struct req *rq, route_handler then, struct err *err)
+{
+    struct exchange *ex = rq->impl;
+    ex->slow = then;
+    ex->work.run = run_slow;
+    *ex->deferred = true; /* before the other thread may end the exchange */
+    if (workers_add(ex->http->slow, &ex->work))
+        return ST_OK;
+    *ex->deferred = false;
+    ex->resp.code = 429;
+    ex->resp.problem = "too_many_attempts";
+    ex->resp.retry_after_seconds = 2;
+    return err_set(err, ST_BUSY, "too many passwords wait to be checked");
 }
 
 void http_defer(struct req *rq)

@@ -66,6 +66,7 @@ struct exchange {
     bool is_unframed;       /* nobody knows where this request ends */
     bool runs_inline;       /* the handler is on the network thread now */
     bool *deferred;         /* of the frame that runs the handler */
+    route_handler slow;     /* what http_slow was given */
     enum status ask_status; /* of the token's verification */
     struct err ask_err;
     struct work work;
@@ -81,6 +82,8 @@ struct http {
     struct auth *auth;
     struct assets *assets;
     struct workers *workers;
+    struct workers *slow; /* for http_slow */
+    struct proxy proxy;
     struct deadlines *deadlines;
     struct stats *stats;
     struct tls *tls;   /* NULL: plain HTTP */

@@ -44,8 +44,22 @@ static bool is_token(const char *name)
     return true;
 }
 
+static void add_proxy_line(struct head *head, const char *wanted, const char *name,
+                           const char *value, const char **slot)
+{
+    if (wanted == NULL || strcasecmp(wanted, name) != 0)
+        return;
+    if (*slot != NULL)
+        head->repeated = wanted;
+    *slot = value == NULL ? "" : value;
+}
+
 void head_add(struct head *head, const char *name, const char *value)
 {
+    if (head->proxy != NULL) {
+        add_proxy_line(head, head->proxy->user_header, name, value, &head->proxy_user);
+        add_proxy_line(head, head->proxy->role_header, name, value, &head->proxy_role);
+    }
     if (!is_token(name))
         head->bad_name = true;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {

@@ -7,6 +7,7 @@
 #define SERVER_HTTP_HEAD_H
 
 #include "server/http/http.h"
+#include "server/http/proxy.h"
 
 #define REQUEST_ID_MAX 64
 #define SESSION_COOKIE "poolfleet_session"
@@ -28,11 +29,15 @@ struct head {
     const char *forwarded; /* any header that a proxy adds */
     const char *if_none_match;
     const char *request_id;
-    const char *csrf;     /* X-Poolfleet */
+    const char *csrf;          /* X-Poolfleet */
+    const struct proxy *proxy; /* whose header names to look for; NULL: none */
+    const char *proxy_user;
+    const char *proxy_role;
     const char *repeated; /* name of a line that must not stand twice, but does */
     bool bad_name;        /* a name that is no token: whitespace before the colon and the like */
 };
 
+/* Lines with the names in head->proxy are kept too, and must not be repeated. */
 void head_add(struct head *head, const char *name, const char *value);
 /* ST_MALFORMED when it is not clear where the body ends or which host is meant: the connection
  * must be closed. ret_length: UINT64_MAX for a chunked body. */

@@ -28,6 +28,9 @@
 #define QUEUE_MAX         1024        /* requests that wait for a worker */
 #define REPLY_US          (300 * US_PER_SECOND) /* 8 MiB at 28 KB/s; slower readers are cut */
 #define DRAIN_SECONDS     30
+/* Password hashes at a time, each 64 MiB and a core; and how many may wait: about a second. */
+#define SLOW_THREADS   2
+#define SLOW_QUEUE_MAX 16
 /* Browsers ignore it for addresses and untrusted certificates, so a trial locks nobody out. */
 #define STRICT_TRANSPORT "max-age=31536000"
 
@@ -411,6 +414,8 @@ static enum status make_parts(struct http *http, const struct http_options *opti
     if (status == ST_OK)
         status = workers_new(options->workers == 0 ? 8 : options->workers, QUEUE_MAX,
                              &http->workers, err);
+    if (status == ST_OK)
+        status = workers_new(SLOW_THREADS, SLOW_QUEUE_MAX, &http->slow, err);
     return status == ST_OK ? deadlines_new(&http->deadlines, err) : status;
 }
 
@@ -427,6 +432,7 @@ static void make_lock(struct http *http)
 static void http_free(struct http *http)
 {
     workers_free(http->workers);
+    workers_free(http->slow);
     deadlines_free(http->deadlines);
     assets_free(http->assets);
     auth_free(http->auth);
@@ -492,7 +498,10 @@ enum status http_start(const struct http_options *options, struct app *app, stru
         return err_set(err, ST_NOMEM, "could not start the server: out of memory");
     http->app = app;
     make_lock(http);
-    status = make_parts(http, options, err);
+    status = proxy_parse(options->trusted_proxy, options->proxy_user_header,
+                         options->proxy_role_header, &http->proxy, err);
+    if (status == ST_OK)
+        status = make_parts(http, options, err);
     if (status == ST_OK && tls_wanted(options->tls_cert, options->tls_key))
         status = start_tls(http, options, err);
     if (status == ST_OK)
@@ -569,6 +578,8 @@ void http_write_metrics(struct http *http, struct strbuf *out)
     gauge(out, "poolfleet_http_running", "Requests whose handler runs now.", running);
     gauge(out, "poolfleet_http_waiting", "Requests that wait for a worker.",
           workers_queued(http->workers));
+    gauge(out, "poolfleet_http_passwords_waiting", "Sign-ins that wait for their turn.",
+          workers_queued(http->slow));
     gauge(out, "poolfleet_http_body_bytes", "Request bodies in memory.",
           atomic_load(&http->body_bytes));
 }

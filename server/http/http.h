@@ -67,8 +67,10 @@ struct req {
     const char *args[REQ_ARGS_MAX]; /* {host_id}, {tag}, ... percent-decoded, valid UTF-8 */
     size_t arg_count;
     enum role role;
-    const char *principal; /* the token's name; "" for ROLE_NONE */
-    int64_t token_id;      /* for ROLE_ENROLL: the enroll secret's */
+    const char *principal;     /* the token's name; "" for ROLE_NONE */
+    int64_t token_id;          /* for ROLE_ENROLL: the enroll secret's */
+    int64_t user_id;           /* 0: a token, or a proxy's user without account */
+    const char *actor_kind;    /* "user", "token" or "proxy": how the principal is known */
     const char *token_host_id; /* for ROLE_HOST: the only host it may write; else NULL */
     bool by_cookie;
     enum media body_media;
@@ -92,6 +94,8 @@ struct resp {
     const char *problem; /* static: the problem's name where the status alone does not say it */
 };
 
+typedef enum status (*route_handler)(struct req *rq, struct resp *rs, struct err *err);
+
 /* First value of a query parameter, percent-decoded ('+' is a blank, as forms and browsers write
  * it); NULL when absent. */
 const char *req_query(const struct req *rq, const char *name);
@@ -107,14 +111,18 @@ enum status req_query_time(const struct req *rq, const char *name, int64_t fallb
 enum status req_query_only(const struct req *rq, const char *const *names, size_t count,
                            struct err *err) MUST_CHECK;
 
+/* What hashes a password runs here: two threads of its own with a short queue, so that sign-ins
+ * take no worker and no network thread, and at most twice a hash's memory. The caller returns what
+ * this returns, and touches nothing after: `then` runs on such a thread as a handler does, or the
+ * reply is 429 with Retry-After when too many wait. Not from a row made with ROUTE_INLINE. */
+enum status http_slow(struct req *rq, route_handler then, struct err *err) MUST_CHECK;
+
 /* Suspends the connection; the handler returns ST_OK at once and touches neither rq nor rs again,
  * unless it is the one that completes. */
 void http_defer(struct req *rq);
 /* Sends rs (code ST_OK) or a problem made of status and err. From any thread, once. */
 void http_complete(struct req *rq, enum status status, const struct err *err);
 struct resp *http_resp(struct req *rq); /* the deferred request's reply, for filling */
-
-typedef enum status (*route_handler)(struct req *rq, struct resp *rs, struct err *err);
 
 /* One operation. Made with ROUTE(), which demands every column, so a row without a role does not
  * compile. Pattern: "/api/v1/hosts/{host_id}/tags". */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/limiter.h"
+#include "common/limits.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -17,15 +18,19 @@ struct bucket {
 
 struct limiter {
     pthread_mutex_t lock;
+    int64_t burst;
+    int64_t refill_us;
     unsigned char hash_key[crypto_shorthash_KEYBYTES]; /* so that nobody can aim at a set */
     struct bucket buckets[SETS][WAYS];
 };
 
-struct limiter *limiter_new(void)
+struct limiter *limiter_new(unsigned burst, int64_t refill_us)
 {
     struct limiter *limiter = calloc(1, sizeof *limiter);
     if (limiter == NULL)
         return NULL;
+    limiter->burst = burst;
+    limiter->refill_us = refill_us;
     pthread_mutex_init(&limiter->lock, NULL);
     crypto_shorthash_keygen(limiter->hash_key);
     for (size_t i = 0; i < SETS * WAYS; i++)
@@ -57,6 +62,17 @@ struct limiter_key limiter_key(const struct sockaddr *address)
     return key;
 }
 
+struct limiter_key limiter_key_name(const char *name)
+{
+    struct limiter_key key;
+    char folded[LIMIT_TEXT_BYTES];
+    size_t length = strnlen(name, sizeof folded);
+    for (size_t i = 0; i < length; i++)
+        folded[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
+    crypto_generichash(key.bytes, sizeof key.bytes, (const unsigned char *)folded, length, NULL, 0);
+    return key;
+}
+
 /* The key's bucket; else, with `make`, the one of its set that is full the longest. */
 static struct bucket *find(struct limiter *limiter, const struct limiter_key *key, bool make)
 {
@@ -85,7 +101,7 @@ unsigned limiter_wait(struct limiter *limiter, struct limiter_key key, int64_t n
     const struct bucket *bucket = find(limiter, &key, false);
     /* A bucket that needs more than BURST - 1 refills to be full has no failure left. */
     if (bucket != NULL)
-        over_us = bucket->full_at_us - now_us - (LIMITER_BURST - 1) * LIMITER_REFILL_US;
+        over_us = bucket->full_at_us - now_us - (limiter->burst - 1) * limiter->refill_us;
     pthread_mutex_unlock(&limiter->lock);
     return over_us <= 0 ? 0 : (unsigned)((over_us + 999999) / 1000000);
 }
@@ -97,7 +113,16 @@ void limiter_fail(struct limiter *limiter, struct limiter_key key, int64_t now_u
     if (bucket->full_at_us < now_us)
         bucket->full_at_us = now_us;
     /* Parallel attempts may go past the burst; the debt is bounded all the same. */
-    if (bucket->full_at_us < now_us + 2 * LIMITER_BURST * LIMITER_REFILL_US)
-        bucket->full_at_us += LIMITER_REFILL_US;
+    if (bucket->full_at_us < now_us + 2 * limiter->burst * limiter->refill_us)
+        bucket->full_at_us += limiter->refill_us;
+    pthread_mutex_unlock(&limiter->lock);
+}
+
+void limiter_forgive(struct limiter *limiter, struct limiter_key key, int64_t now_us)
+{
+    pthread_mutex_lock(&limiter->lock);
+    struct bucket *bucket = find(limiter, &key, false);
+    if (bucket != NULL && bucket->full_at_us > now_us)
+        bucket->full_at_us -= limiter->refill_us;
     pthread_mutex_unlock(&limiter->lock);
 }

@@ -7,6 +7,7 @@
 #include "server/jobs/rollup.h"
 #include "server/jobs/wants_refresh.h"
 #include "server/store/partition.h"
+#include "server/store/store_audit.h"
 #include "server/store/store_findings.h"
 
 #include <pthread.h>
@@ -112,6 +113,12 @@ static enum status keep_partitions(struct jobs *jobs, struct err *err)
     return status;
 }
 
+static enum status forget_changes(struct jobs *jobs, struct err *err)
+{
+    int64_t kept = jobs->app->config->rollup_retention_us;
+    return kept > 0 ? store_audit_forget(jobs->db, clock_wall_us() - kept, err) : ST_OK;
+}
+
 static const struct {
     const char *failure;
     enum status (*run)(struct jobs *jobs, struct err *err);
@@ -119,6 +126,7 @@ static const struct {
     {"the analysis pass failed", analyze},
     {"the rollup failed", roll_up},
     {"the upkeep of partitions failed", keep_partitions},
+    {"the log of changes could not be shortened", forget_changes},
 };
 
 /* One part's failure does not stop the others, unless the connection is gone. */

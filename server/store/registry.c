@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/registry.h"
 
+#include "server/store/store_audit.h"
 #include "server/store/store_driver_files.h"
 #include "server/store/store_drivers.h"
 #include "server/store/store_enroll.h"
@@ -9,10 +10,12 @@
 #include "server/store/store_rollups.h"
 #include "server/store/store_tags.h"
 #include "server/store/store_tokens.h"
+#include "server/store/store_users.h"
 
 const struct stmt_table *const store_registry[] = {
     &migrate_statements,
     &partition_statements,
+    &store_audit_statements,
     &store_driver_files_statements,
     &store_drivers_statements,
     &store_enroll_statements,
@@ -26,5 +29,6 @@ const struct stmt_table *const store_registry[] = {
     &store_snapshots_statements,
     &store_tags_statements,
     &store_tokens_statements,
+    &store_users_statements,
     NULL,
 };

@@ -481,7 +481,10 @@ static enum status patch_tx(struct db *db, void *arg, struct err *err)
     params = (struct db_params){0};
     db_p_text(&params, call->id);
     db_p_time(&params, call->patch->now_us);
-    return db_exec(db, &statements[FINDINGS_PATCH_VERSION], &params, NULL, err);
+    status = db_exec(db, &statements[FINDINGS_PATCH_VERSION], &params, NULL, err);
+    return status == ST_OK && call->patch->audit != NULL
+               ? store_audit_add(db, call->patch->audit, err)
+               : status;
 }
 
 enum status store_findings_patch(struct db *db, const char *id, const struct finding_patch *patch,

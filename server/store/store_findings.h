@@ -9,6 +9,7 @@
 
 #include "server/analyze/finding.h"
 #include "server/store/db.h"
+#include "server/store/store_audit.h"
 
 /* A finding as stored: what the analysis says, and what people did. */
 struct finding_record {
@@ -62,6 +63,7 @@ enum status store_findings_history(struct db *db, const char *id, struct arena *
 #define FINDING_VERSION_ANY (-1)
 struct finding_patch {
     const char *actor;
+    const struct audit_entry *audit; /* who, for the log of changes; NULL: not logged */
     int64_t now_us;
     int64_t version; /* the one the caller has seen, or FINDING_VERSION_ANY */
     bool has_status;

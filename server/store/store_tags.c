@@ -37,6 +37,7 @@ const struct stmt_table store_tags_statements = {statements,
 struct replace {
     const char *name;
     const struct tagdict_import *counts;
+    const struct audit_entry *audit; /* NULL: not logged */
     size_t count;
     const char **pattern, **driver, **description;
 };
@@ -64,15 +65,17 @@ static enum status replace_tx(struct db *db, void *arg, struct err *err)
     db_p_text_array(&entries, r->pattern, r->count);
     db_p_text_array(&entries, r->driver, r->count);
     db_p_text_array(&entries, r->description, r->count);
-    return db_exec(db, &statements[ADD_ENTRIES], &entries, NULL, err);
+    status = db_exec(db, &statements[ADD_ENTRIES], &entries, NULL, err);
+    return status == ST_OK && r->audit != NULL ? store_audit_add(db, r->audit, err) : status;
 }
 
 enum status store_tags_replace(struct db *db, const char *name, const struct tagdict *dict,
-                               const struct tagdict_import *counts, struct err *err)
+                               const struct tagdict_import *counts, const struct audit_entry *audit,
+                               struct err *err)
 {
     AUTO_ARENA struct arena arena = {0};
     size_t most = tagdict_count(dict);
-    struct replace r = {.name = name, .counts = counts};
+    struct replace r = {.name = name, .counts = counts, .audit = audit};
     r.pattern = arena_alloc(&arena, most, sizeof *r.pattern);
     r.driver = arena_alloc(&arena, most, sizeof *r.driver);
     r.description = arena_alloc(&arena, most, sizeof *r.description);

@@ -8,11 +8,13 @@
 
 #include "common/arena.h"
 #include "server/store/db.h"
+#include "server/store/store_audit.h"
 #include "server/tagdict/tagdict.h"
 
 /* Keeps the imported entries of dict (those whose source is "imported") as list `name`. */
 enum status store_tags_replace(struct db *db, const char *name, const struct tagdict *dict,
-                               const struct tagdict_import *counts, struct err *err) MUST_CHECK;
+                               const struct tagdict_import *counts, const struct audit_entry *audit,
+                               struct err *err) MUST_CHECK;
 /* Adds all kept lists to dict, oldest first, as source "imported". */
 enum status store_tags_load(struct db *db, struct tagdict *dict, struct err *err) MUST_CHECK;
 

@@ -61,12 +61,16 @@ static const struct stmt statements[] = {
                     "VALUES ($1, $2, now(), $3)",
                     "xiz", ""),
     [S_SESSION] = STMT("sessions_find",
-                       "SELECT " TOKEN_COLUMNS ", least(s.expires_at, t.expires_at), s.sha256 "
-                       "FROM session s JOIN token t USING (token_id) "
-                       "LEFT JOIN host h USING (host_id) "
+                       "SELECT coalesce(t.token_id, 0), coalesce(t.name, u.name), "
+                       "coalesce(t.role, u.role), h.id, coalesce(t.created_at, u.created_at), "
+                       "t.last_used_at, t.revoked_at, least(s.expires_at, t.expires_at), "
+                       "s.sha256, coalesce(u.user_id, 0) "
+                       "FROM session s LEFT JOIN token t USING (token_id) "
+                       "LEFT JOIN app_user u USING (user_id) LEFT JOIN host h USING (host_id) "
                        "WHERE s.sha256 = $1 AND s.expires_at > now() AND t.revoked_at IS NULL "
-                       "AND (t.expires_at IS NULL OR t.expires_at > now())",
-                       "x", "itttzzzzx"),
+                       "AND (t.expires_at IS NULL OR t.expires_at > now()) "
+                       "AND u.disabled_at IS NULL",
+                       "x", "itttzzzzxi"),
     [S_CLOSE] = STMT("sessions_close", "DELETE FROM session WHERE sha256 = $1", "x", ""),
     [S_PURGE] = STMT("sessions_purge", "DELETE FROM session WHERE expires_at <= now()", "", ""),
     [S_PING] = STMT("ping", "SELECT 1::bigint", "", "i"),
@@ -260,6 +264,7 @@ static enum status find(struct db *db, const struct stmt *stmt,
         sodium_memcmp(stored, hash, TOKEN_HASH_BYTES) != 0)
         return err_set(err, ST_UNAUTHORIZED, "unknown, revoked or expired token");
     read_token(result, 0, ret_token);
+    ret_token->user_id = stmt == &statements[S_SESSION] ? db_i64(result, 0, 9) : 0;
     return ST_OK;
 }
 
@@ -268,6 +273,8 @@ static void touch(struct db *db, const struct store_token *token)
 {
     struct db_params params = {.count = 0};
     struct err ignored;
+    if (token->token_id == 0) /* a person's session; that sign-in was noted */
+        return;
     if (token->last_used_at_us != TIME_UNKNOWN &&
         clock_wall_us() - token->last_used_at_us < TOUCH_AFTER_US)
         return;

@@ -15,7 +15,8 @@
 #define SESSION_TEXT_MAX 44 /* 43 characters, NUL */
 
 struct store_token {
-    int64_t token_id;
+    int64_t token_id; /* 0: a person's session (store_session_verify alone gives such) */
+    int64_t user_id;  /* of a person's session; else 0 */
     char name[LIMIT_TEXT_BYTES + 1];
     char role[16];                         /* "viewer" */
     char host_id[LIMIT_HOST_ID_BYTES + 1]; /* the agent's own identity; "": none */

@@ -84,8 +84,13 @@ test('every example fits its own schema', () => {
 let server;
 let fleet;
 let finding;
+let user;
 before(async () => {
   server = await start('--analyze-interval', '2s');
+  const reply = await server.request('POST', '/api/v1/users', { token: server.token('admin'),
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: `openapi ${Date.now()}`, role: 'viewer' }) });
+  user = reply.json();
   fleet = makeFleet();
   await post(server, fleet.documents);
   finding = await until(async () => {
@@ -98,7 +103,7 @@ after(() => server.stop());
 
 /** Values for the path of each operation. */
 const values = () => ({ host_id: fleet.leaky.id, tag: 'Leak', finding_id: finding.id,
-  name: 'apitest.sys' });
+  name: 'apitest.sys', user_id: user.id });
 const fill = (pattern) => pattern.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values()[name]));
 
 function schemaOf(operation, status, type) {
@@ -141,7 +146,8 @@ for (const operation of gets) {
 }
 
 test('GET of unknown hosts, tags, findings and drivers is 404', async () => {
-  const unknown = { host_id: 'nobody', tag: '%5Cx02%5Cx03%5Cx04%5Cx05', finding_id: 'f-none', name: 'no.sys' };
+  const unknown = { host_id: 'nobody', tag: '%5Cx02%5Cx03%5Cx04%5Cx05', finding_id: 'f-none', name: 'no.sys',
+    user_id: '999999999' };
   for (const operation of gets.filter((o) => o.pattern.includes('{'))) {
     const names = [...operation.pattern.matchAll(/\{(\w+)\}/g)].map((m) => m[1]);
     const target = operation.pattern.replace(/\{(\w+)\}/g, (_, name) =>
@@ -158,9 +164,10 @@ test('every query parameter in the document is taken by the server', async () =>
     kind: 'leak', tag: 'Leak', host: 'x', points: '10' };
   for (const operation of gets)
     for (const parameter of (operation.parameters ?? []).map(deref)) {
-      if (parameter.in !== 'query' || !sample[parameter.name]) continue;
+      const value = parameter.schema?.enum?.[0] ?? sample[parameter.name];
+      if (parameter.in !== 'query' || !value) continue;
       const reply = await validated(operation,
-        `${fill(operation.pattern)}?${parameter.name}=${encodeURIComponent(sample[parameter.name])}`);
+        `${fill(operation.pattern)}?${parameter.name}=${encodeURIComponent(value)}`);
       assert.equal(reply.status, 200, `${operation.operationId} ${parameter.name}: ${reply.body}`);
     }
 });
@@ -187,6 +194,31 @@ test('POST and PATCH answer as their schemas say', async () => {
   assert.equal(reply.status, 200, reply.body.toString());
   assert.ok(reply.json().comparison?.some((c) => c.tag === 'Leak' && c.fleet_hosts >= 12),
     JSON.stringify(reply.json().comparison));
+});
+
+test('accounts, tokens and enroll secrets: each example is taken, each answer fits', async () => {
+  const by = (id) => operations.find((o) => o.operationId === id);
+  const json = { 'content-type': 'application/json' };
+  const example = (id) => by(id).requestBody.content['application/json'].example;
+  const unique = (body) => JSON.stringify({ ...body, ...(body.name ? { name: `${body.name} ${Date.now()}` } : {}) });
+  for (const [make, change, remove, path] of [['createUser', 'patchUser', 'deleteUser', '/api/v1/users'],
+    ['createToken', null, 'revokeToken', '/api/v1/tokens'],
+    ['createEnrollSecret', null, 'revokeEnrollSecret', '/api/v1/enroll-secrets']]) {
+    const made = await validated(by(make), path, { headers: json, body: unique(example(make)) });
+    assert.equal(made.status, 201, made.body.toString());
+    const one = `${path}/${made.json().id}`;
+    if (change) {
+      const reply = await validated(by(change), one, { headers: { ...json, 'if-match': made.headers.etag }, body: unique(example(change)) });
+      assert.equal(reply.status, 200, reply.body.toString());
+      const late = await validated(by(change), one, { headers: { ...json, 'if-match': made.headers.etag }, body: unique(example(change)) });
+      assert.equal(late.status, 412);
+    }
+    assert.equal((await server.request('DELETE', one, { token: server.token('admin') })).status, 204);
+    const gone = await validated(by(remove), one);
+    assert.equal(gone.status, 404);
+  }
+  const setup = await validated(by('setup'), '/api/v1/setup', { token: undefined, headers: json, body: unique(example('setup')) });
+  assert.equal(setup.status, 401, 'the example is no link');
 });
 
 test('sign in, who am I, sign out', async () => {

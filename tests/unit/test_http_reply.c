@@ -270,7 +270,7 @@ static struct limiter_key key_of(const char *text)
 
 START_TEST(limiter_waits_after_the_burst_and_refills)
 {
-    struct limiter *limiter = limiter_new();
+    struct limiter *limiter = limiter_new(LIMITER_BURST, LIMITER_REFILL_US);
     struct limiter_key key = key_of("192.0.2.1");
     int64_t now = 1000 * US_PER_SECOND;
     for (unsigned i = 0; i < LIMITER_BURST; i++) {
@@ -291,7 +291,7 @@ END_TEST
 
 START_TEST(limiter_debt_is_bounded)
 {
-    struct limiter *limiter = limiter_new();
+    struct limiter *limiter = limiter_new(LIMITER_BURST, LIMITER_REFILL_US);
     struct limiter_key key = key_of("192.0.2.1");
     for (unsigned i = 0; i < 100000; i++)
         limiter_fail(limiter, key, US_PER_SECOND);

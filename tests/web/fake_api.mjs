@@ -19,6 +19,22 @@ const GB = 2 ** 30;
 const MB = 2 ** 20;
 const HOUR = 3600000;
 const TOKEN = "invented-token";
+const PASSWORD = "invented password";
+const SETUP = "S".repeat(43);
+
+/** Rows of the admin's lists. */
+function people() {
+  const at = (days) => new Date(Date.now() - days * 86400000).toISOString();
+  const user = (id, name, role, more = {}) => ({ id, name, role, has_password: true, disabled: false, sessions: id % 3, created_at: at(90), last_sign_in_at: at(id), password_changed_at: at(90), disabled_at: null, version: 1, ...more });
+  const secret = (id, name, more = {}) => ({ id, name, state: "active", created_at: at(30 + id), last_used_at: id % 2 ? at(1) : null, expires_at: id % 3 ? at(-60) : null, revoked_at: null, ...more });
+  const change = (id, actor_kind, action, object, detail = null) => ({ id, at: at(id / 10), actor: actor_kind === "cli" ? "postgres" : "ann", actor_kind, address: actor_kind === "cli" ? null : "192.0.2.17", action, object, detail });
+  return {
+    users: [user(1, "ann", "admin"), user(2, "bob", "operator"), user(3, "carol", "viewer", { disabled: true, disabled_at: at(3) }), user(4, "dan", "viewer", { has_password: false, last_sign_in_at: null })],
+    tokens: [secret(1, "nightly export", { role: "viewer" }), secret(2, "collector in Oslo", { role: "ingest" }), secret(3, "old script", { role: "operator", state: "revoked", revoked_at: at(5) })],
+    "enroll-secrets": [secret(1, "rollout", { uses: 412, max_uses: 500 }), secret(2, "lab", { uses: 3, max_uses: null })],
+    audit: [change(1, "user", "user.create", "bob", { role: "operator" }), change(2, "cli", "tags.import", "pooltag.txt"), change(3, "proxy", "finding.change", "f-1a2b3c4d5e6f7081", { status: "muted", note: true }), change(4, "setup", "user.create", "ann", { role: "admin" })],
+  };
+}
 
 /** Repeatable random numbers. */
 function randomFrom(seed) {
@@ -221,7 +237,10 @@ export async function startFake(size = {}) {
   const built = new Map();
   const state = {
     mood: "normal",        // normal | healthy | empty | hostile
-    role: "operator",
+    role: "admin",
+    name: "tester",
+    kind: "user",
+    people: people(),
     signedIn: true,
     fail: new Map(),       // path prefix -> {status, ...problem} or "hang" or "drop"
     slow: new Map(),       // path prefix -> promise to wait for
@@ -441,6 +460,44 @@ export async function startFake(size = {}) {
     }
   }
 
+  /** Accounts, tokens, enroll secrets and the log: just enough of each. */
+  function answerPeople(req, path, query, body) {
+    const [, kind, id] = path.split("/");
+    if (path === "/session/password") {
+      if (JSON.parse(body).current !== PASSWORD) return { status: 422, title: "Invalid value", detail: "the current password is wrong", field: "current" };
+      return { status: 204 };
+    }
+    if (path === "/sessions") { state.signedIn = false; return { status: 204 }; }
+    if (!["users", "tokens", "enroll-secrets", "audit"].includes(kind)) return null;
+    if (state.role !== "admin") return { status: 403, title: "Not allowed", detail: "this needs role admin" };
+    const rows = state.people[kind];
+    const row = rows.find((r) => String(r.id) === id);
+    const name = (r) => (state.mood === "hostile" ? { ...r, name: r.name && evilName(r.id), object: r.object && evilName(r.id), actor: r.actor && evilName(r.id), detail: r.detail && { note: evilName(r.id) } } : r);
+    if (req.method === "GET") {
+      const q = (query.get("q") ?? "").toLowerCase();
+      const items = rows.filter((r) => (r.name ?? "").toLowerCase().includes(q) && (!query.get("state") || r.state === query.get("state")) && (!query.get("action") || r.action.startsWith(query.get("action") + ".")));
+      return { status: 200, body: { items: state.mood === "empty" ? [] : items.map(name), next_cursor: null, total: items.length } };
+    }
+    const asked = body ? JSON.parse(body) : {};
+    const now = iso(Date.now());
+    if (req.method === "POST") {
+      if (rows.some((r) => r.name === asked.name)) return { status: 409, title: "Conflict", detail: `there is a ${kind} of that name already`, field: "name" };
+      const made = { id: rows.length + 1, ...asked, state: "active", uses: 0, disabled: false, has_password: Boolean(asked.password), sessions: 0, version: 1, created_at: now, last_used_at: null, last_sign_in_at: null };
+      rows.push(made);
+      return { status: 201, body: { ...made, ...(kind === "tokens" ? { token: "pft_" + "S".repeat(43) } : kind === "users" ? {} : { secret: "pfe_" + "S".repeat(43) }) } };
+    }
+    if (!row) return { status: 404, title: "Not found", detail: "no such " + kind };
+    if (req.method === "PATCH") {
+      if (req.headers["if-match"] !== `"v${row.version}"`) return { status: 412, title: "Changed by someone else meanwhile", detail: "another changed this user meanwhile", field: "If-Match" };
+      Object.assign(row, asked, { version: row.version + 1 });
+      return { status: 200, body: row };
+    }
+    if (kind === "users") rows.splice(rows.indexOf(row), 1);
+    else row.state = "revoked";
+    return { status: 204 };
+  }
+  const evilName = (i) => `<img src=x onerror=alert(${i})>\u202e=1+1\u0007${"w".repeat(180)}`;
+
   const security = {
     "content-security-policy": CSP, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store",
   };
@@ -466,9 +523,12 @@ export async function startFake(size = {}) {
       }
       if (path === "/session") {
         if (req.method === "POST") {
-          let token = "";
-          try { token = JSON.parse(body).token; } catch { return problem({ status: 400, title: "Invalid request", detail: "body is not JSON" }); }
-          if (token !== TOKEN) return problem({ status: 401, title: "Not signed in", detail: "the token is unknown or revoked" });
+          let asked = {};
+          try { asked = JSON.parse(body); } catch { return problem({ status: 400, title: "Invalid request", detail: "body is not JSON" }); }
+          if (asked.token !== undefined && asked.token !== TOKEN) return problem({ status: 401, title: "Not signed in", detail: "the token is unknown or revoked" });
+          if (asked.name !== undefined && asked.password !== PASSWORD) return problem({ status: 401, title: "Not signed in", detail: "the name or the password is wrong", field: "password" });
+          if (asked.name !== undefined) state.name = asked.name;
+          state.kind = asked.name === undefined ? "token" : "user";
           state.signedIn = true;
         } else if (req.method === "DELETE") {
           state.signedIn = false;
@@ -476,11 +536,20 @@ export async function startFake(size = {}) {
         } else if (!state.signedIn) {
           return problem({ status: 401, title: "Not signed in" });
         }
-        return reply(200, "application/json", JSON.stringify({ role: state.role, name: state.mood === "hostile" ? "<b>eve\u202e</b>" : "tester", expires_at: iso(Date.now() + 8 * HOUR) }));
+        return reply(200, "application/json", JSON.stringify({ role: state.role, name: state.mood === "hostile" ? "<b>eve\u202e</b>" : state.name, kind: state.kind, expires_at: iso(Date.now() + 8 * HOUR) }));
+      }
+      if (path === "/setup") {
+        const asked = JSON.parse(body);
+        if (asked.link !== SETUP) return problem({ status: 401, title: "Not signed in", detail: "the link is used, expired or not ours", field: "link" });
+        if (asked.password.length < 10) return problem({ status: 422, title: "Invalid value", detail: "the password must have at least 10 characters", field: "password" });
+        Object.assign(state, { signedIn: true, role: "admin", kind: "user", name: asked.name });
+        return reply(200, "application/json", JSON.stringify({ role: "admin", name: asked.name, kind: "user", expires_at: iso(Date.now() + 8 * HOUR) }));
       }
       if (!state.signedIn) return problem({ status: 401, title: "Not signed in" });
       if (req.method !== "GET" && req.headers["x-poolfleet"] !== "1") return problem({ status: 403, title: "Not allowed", detail: "the header X-Poolfleet is missing" });
       if (/^\/findings\/[^/]+\/report$/.test(path)) return reply(200, "text/markdown; charset=utf-8", "# Report\n");
+      const people = answerPeople(req, path, url.searchParams, body);
+      if (people) return people.status >= 400 ? problem(people) : reply(people.status, "application/json", people.status === 204 ? undefined : JSON.stringify(people.body));
       try {
         return reply(200, "application/json", JSON.stringify(answer(req.method, path, url.searchParams, body)));
       } catch (e) {
@@ -501,9 +570,9 @@ export async function startFake(size = {}) {
   await new Promise((done) => server.listen(size.port ?? 0, "127.0.0.1", done));
   const { port } = server.address();
   return {
-    url: `http://127.0.0.1:${port}`, token: TOKEN, state, fleet,
+    url: `http://127.0.0.1:${port}`, token: TOKEN, password: PASSWORD, setup: SETUP, state, fleet,
     reset() {
-      Object.assign(state, { mood: "normal", role: "operator", signedIn: true, requests: [] });
+      Object.assign(state, { mood: "normal", role: "admin", name: "tester", kind: "user", signedIn: true, requests: [], people: people() });
       state.fail.clear();
       state.slow.clear();
       state.patches.clear();

@@ -23,6 +23,11 @@ const SCREENS = [
   ["driver", () => "/drivers/wcifs.sys", ".chart canvas"],
   ["host-awaiting", () => "/hosts/awaiting", ".empty"],
   ["diagnose", () => "/diagnose", "textarea"],
+  ["admin-users", () => "/admin", ".table tbody tr"],
+  ["admin-tokens", () => "/admin/tokens", ".table tbody tr"],
+  ["admin-secrets", () => "/admin/enroll-secrets", ".table tbody tr"],
+  ["admin-audit", () => "/admin/audit", ".table tbody tr"],
+  ["account", () => "/account", "#current"],
 ];
 
 before(async () => {
@@ -110,8 +115,8 @@ describe("screens", () => {
 describe("states", () => {
   test("everyScreen_failing_saysWhatAndOffersRetry", async () => {
     for (const [name, path] of SCREENS) {
-      if (name === "diagnose") continue;
-      const api = { today: "/overview", findings: "/findings", finding: "/findings", tags: "/tags", tag: "/tags", hosts: "/hosts", host: "/hosts", drivers: "/drivers", driver: "/drivers", "host-awaiting": "/hosts" }[name];
+      if (name === "diagnose" || name === "account") continue;
+      const api = { "admin-users": "/users", "admin-tokens": "/tokens", "admin-secrets": "/enroll-secrets", "admin-audit": "/audit", today: "/overview", findings: "/findings", finding: "/findings", tags: "/tags", tag: "/tags", hosts: "/hosts", host: "/hosts", drivers: "/drivers", driver: "/drivers", "host-awaiting": "/hosts" }[name];
       fake.state.fail.set(api, { status: 503, title: "The database is away", detail: "could not reach the database", field: "limit", hint: "It is tried again." });
       await open(path(), ".error-panel");
       const text = await page.locator(".error-panel").first().innerText();
@@ -218,11 +223,33 @@ describe("states", () => {
 });
 
 describe("session", () => {
-  test("signIn_wrongThenRightToken_opensTheAddressAskedFor", async () => {
+  const byToken = async () => page.getByRole("button", { name: "Use an access token" }).click();
+
+  test("signIn_wrongThenRightPassword_opensTheAddressAskedFor", async () => {
     fake.state.signedIn = false;
-    await open("/tags?pool=paged", "#token");
+    await open("/tags?pool=paged", "#password");
     assert.deepEqual(await page.axe(), []);
     await page.picture("signin-light");
+    await page.keyboard.type("ann");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("wrong");
+    await page.keyboard.press("Enter");
+    await page.locator(".error-panel").waitFor();
+    assert.match(await page.locator(".error-panel").innerText(), /Name or password is wrong/);
+    assert.equal(await page.inputValue("#name"), "ann", "what was typed stays");
+    await page.fill("#password", fake.password);
+    await page.keyboard.press("Enter");
+    await page.locator(".table tbody tr").first().waitFor();
+    assert.ok(page.url().endsWith("/tags?pool=paged"));
+    assert.deepEqual(page.faults({ refusals: true }), []);
+  });
+
+  test("signIn_wrongThenRightToken_opensTheAddressAskedFor", async () => {
+    fake.state.signedIn = false;
+    await open("/tags?pool=paged", "#password");
+    await byToken();
+    await page.locator("#token").waitFor();
+    assert.deepEqual(await page.axe(), []);
     await page.keyboard.type("wrong");
     await page.keyboard.press("Enter");
     await page.locator(".error-panel").waitFor();
@@ -234,9 +261,21 @@ describe("session", () => {
     assert.deepEqual(page.faults({ refusals: true }), []);
   });
 
+  test("signIn_tooManyAttempts_saysHowLongToWait", async () => {
+    fake.state.signedIn = false;
+    await open("/", "#password");
+    fake.state.fail.set("/session", { status: 429, title: "Too many", detail: "too many failed attempts" });
+    await page.fill("#name", "ann");
+    await page.fill("#password", "x");
+    await page.keyboard.press("Enter");
+    await page.locator(".error-panel").waitFor();
+    assert.match(await page.locator(".error-panel").innerText(), /Too many attempts/);
+  });
+
   test("signIn_dark_looksRight", async () => {
     fake.state.signedIn = false;
-    await open("/", "#token", { theme: "dark" });
+    await open("/", "#password", { theme: "dark" });
+    assert.deepEqual(await page.axe(), []);
     await page.picture("signin-dark");
   });
 
@@ -251,19 +290,203 @@ describe("session", () => {
     assert.deepEqual(page.faults(), []);
   });
 
-  test("sessionEnds_whileReading_asksForAToken", async () => {
+  test("sessionEnds_whileReading_signInOverThePage_goesOn", async () => {
     await open("/", ".finding");
     fake.state.signedIn = false;
     await page.locator('nav a[href="/tags"]').click();
-    await page.locator("#token").waitFor();
+    await page.locator("dialog[open] #password").waitFor();
+    assert.deepEqual(await page.axe(), []);
+    await page.picture("session-ended");
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator("dialog[open]").count(), 1, "Escape does not close it");
+    assert.equal(await page.inputValue("#name"), "tester");
+    await page.fill("#password", fake.password);
+    await page.keyboard.press("Enter");
+    await page.locator(".table tbody tr").first().waitFor();
+    assert.equal(await page.locator("dialog[open]").count(), 0);
     assert.ok(page.url().endsWith("/tags"));
+    assert.deepEqual(page.faults({ refusals: true }), []);
+  });
+
+  test("sessionEnds_whileTyping_nothingTypedIsLost", async () => {
+    await open("/findings/f-1a2b3c4d5e6f7081", "textarea");
+    await page.fill("textarea", "vendor case 4711, seen on FS01");
+    fake.state.signedIn = false;
+    await page.getByRole("button", { name: /Acknowledge/ }).click();
+    await page.locator("dialog[open] #password").waitFor();
+    await page.fill("#password", fake.password);
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => !document.querySelector("dialog[open]"));
+    assert.equal(await page.inputValue("textarea"), "vendor case 4711, seen on FS01");
+    await page.getByRole("button", { name: /Acknowledge/ }).click();
+    await page.waitForFunction(() => document.querySelector("textarea")?.value === "");
+    const patch = fake.state.requests.filter((r) => r.method === "PATCH").pop();
+    assert.equal(JSON.parse(patch.body).note, "vendor case 4711, seen on FS01");
   });
 
   test("signOut_endsTheSession", async () => {
     await open("/", ".finding");
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.locator("#token").waitFor();
+    await page.locator("#password").waitFor();
     assert.ok(fake.state.requests.some((r) => r.method === "DELETE" && r.headers["x-poolfleet"] === "1"));
+  });
+
+  test("signOutEverywhere_andNewPassword_onTheAccountPage", async () => {
+    await open("/account", "#current");
+    await page.fill("#current", "not it");
+    await page.fill("#password", "a new long password");
+    await page.fill("#again", "another one");
+    await page.getByRole("button", { name: "Change the password" }).click();
+    await page.waitForFunction(() => document.activeElement?.id === "again");
+    assert.match(await page.locator("#again-hint").innerText(), /not the same/);
+    await page.fill("#again", "a new long password");
+    await page.getByRole("button", { name: "Change the password" }).click();
+    await page.waitForFunction(() => document.activeElement?.id === "current");
+    assert.equal(await page.getAttribute("#current", "aria-invalid"), "true");
+    assert.deepEqual(await page.axe(), []);
+    await page.fill("#current", fake.password);
+    await page.getByRole("button", { name: "Change the password" }).click();
+    await page.getByText("Your other sessions are ended").waitFor();
+    await page.getByRole("button", { name: "Sign out everywhere" }).click();
+    await page.locator("#name").waitFor();
+    assert.ok(fake.state.requests.some((r) => r.method === "DELETE" && r.path === "/api/v1/sessions"));
+    assert.deepEqual(page.faults({ refusals: true }), []);
+  });
+});
+
+describe("people", () => {
+  const dialog = () => page.locator("dialog[open]");
+  const closed = () => page.waitForFunction(() => !document.querySelector("dialog[open]"));
+
+  test("setup_theLinkIsTakenOutOfTheAddress_andMakesTheAdministrator", async () => {
+    fake.state.signedIn = false;
+    await open("/setup#" + fake.setup, "#again");
+    assert.ok(!page.url().includes("SSS"));
+    assert.deepEqual(await page.axe(), []);
+    await page.picture("setup");
+    await page.fill("#name", "ann");
+    await page.fill("#password", "short");
+    await page.fill("#again", "short");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector("#password")?.getAttribute("aria-invalid") === "true");
+    assert.equal(await page.inputValue("#name"), "ann");
+    await page.fill("#password", "long enough now");
+    await page.fill("#again", "long enough now");
+    await page.keyboard.press("Enter");
+    await page.locator(".finding").first().waitFor();
+    assert.equal(await page.locator(".who").innerText(), "ann");
+    assert.deepEqual(page.faults({ refusals: true }), []);
+  });
+
+  test("setup_usedLink_saysWhatToDo", async () => {
+    fake.state.signedIn = false;
+    await open("/setup#" + "U".repeat(43), "#again");
+    await page.fill("#name", "eve");
+    await page.fill("#password", "long enough now");
+    await page.fill("#again", "long enough now");
+    await page.keyboard.press("Enter");
+    await page.getByText("poolfleetd user add NAME --role admin").waitFor();
+  });
+
+  test("users_addedByKeyboard_changedAndRemoved", async () => {
+    await open("/admin", ".table tbody tr");
+    await page.getByRole("button", { name: "Add a person" }).focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#new-name:focus").waitFor();
+    assert.deepEqual(await page.axe(), []);
+    await page.keyboard.type("ann");
+    await page.keyboard.press("Enter");
+    await page.locator("#new-name-hint").waitFor();
+    assert.match(await page.locator("#new-name-hint").innerText(), /already/);
+    await page.fill("#new-name", "erin");
+    await page.fill("#new-password", "a first password");
+    await page.keyboard.press("Enter");
+    await closed();
+    await page.getByRole("button", { name: "Change erin" }).click();
+    await page.picture("admin-change", false);
+    assert.deepEqual(await page.axe(), []);
+    await page.selectOption("#edit-role", "operator");
+    await page.getByRole("button", { name: "Save" }).click();
+    await closed();
+    const patch = fake.state.requests.find((r) => r.method === "PATCH");
+    assert.deepEqual(JSON.parse(patch.body), { role: "operator" });
+    assert.equal(patch.headers["if-match"], '"v1"');
+    await page.getByRole("button", { name: "Change erin" }).click();
+    await page.getByRole("button", { name: /Remove this account/ }).click();
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await closed();
+    await page.waitForFunction(() => !document.querySelector("table").innerText.includes("erin"));
+    assert.deepEqual(page.faults({ refusals: true }), []);
+  });
+
+  test("users_changedByAnotherMeanwhile_saysSoAndKeepsTheForm", async () => {
+    await open("/admin", ".table tbody tr");
+    await page.getByRole("button", { name: "Change bob" }).click();
+    fake.state.people.users[1].version = 7;
+    await page.selectOption("#edit-role", "admin");
+    await page.getByRole("button", { name: "Save" }).click();
+    await dialog().getByText("Changed by someone else meanwhile").waitFor();
+    assert.equal(await page.inputValue("#edit-role"), "admin");
+    await page.keyboard.press("Escape");
+    await closed();
+    assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /Change bob/, "the focus is back");
+  });
+
+  test("sessionEnds_inADialog_nothingTypedIsLost", async () => {
+    await open("/admin", ".table tbody tr");
+    await page.getByRole("button", { name: "Add a person" }).click();
+    await page.fill("#new-name", "frank");
+    fake.state.signedIn = false;
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await page.getByText("Your session has ended").waitFor();
+    await page.locator("dialog[open] #password").fill(fake.password);
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelectorAll("dialog[open]").length === 1);
+    assert.equal(await page.inputValue("#new-name"), "frank");
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await closed();
+    await page.getByRole("button", { name: "Change frank" }).waitFor();
+  });
+
+  for (const [path, button, secret] of [["tokens", "Make a token", "pft_"], ["enroll-secrets", "Make an enroll secret", "pfe_"]]) {
+    test(`${path}_made_theSecretIsShownOnceAndStaysUntilStored`, async () => {
+      await open("/admin/" + path, ".table tbody tr");
+      await page.getByRole("button", { name: button }).click();
+      await page.fill("#new-name", "made here");
+      await page.keyboard.press("Enter");
+      await page.locator("#secret").waitFor();
+      assert.ok((await page.inputValue("#secret")).startsWith(secret));
+      assert.deepEqual(await page.axe(), []);
+      await page.picture(`${path}-secret`, false);
+      await page.keyboard.press("Escape");
+      assert.equal(await dialog().count(), 1, "Escape does not lose it");
+      await page.getByRole("button", { name: "I have stored it" }).click();
+      await closed();
+      assert.ok(!(await page.content()).includes(secret + "SSS"));
+      const asked = JSON.parse(fake.state.requests.find((r) => r.method === "POST").body);
+      assert.ok(Date.parse(asked.expires_at) > Date.now() + 80 * 86400000);
+      await page.getByRole("button", { name: "Revoke made here" }).click();
+      await page.getByRole("button", { name: "Revoke", exact: true }).click();
+      await closed();
+      await page.waitForFunction(() => !document.querySelector("table").innerText.includes("made here"));
+      assert.deepEqual(page.faults({ refusals: true }), []);
+    });
+  }
+
+  test("admin_otherRoles_haveNoLinkAndAreTold", async () => {
+    fake.state.role = "operator";
+    await open("/admin", ".empty");
+    assert.match(await page.locator(".empty").innerText(), /role admin/);
+    assert.equal(await page.locator('nav a[href="/admin"]').count(), 0);
+    assert.ok(!fake.state.requests.some((r) => r.path === "/api/v1/users"));
+    assert.deepEqual(page.faults(), []);
+  });
+
+  test("proxySignOn_hasNoSignOutAndNoPassword", async () => {
+    fake.state.kind = "proxy";
+    await open("/account", "#sessions-title");
+    assert.equal(await page.getByRole("button", { name: "Sign out" }).count(), 0);
+    assert.equal(await page.locator("#current").count(), 0);
   });
 });
 

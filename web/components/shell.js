@@ -12,6 +12,7 @@ const NAV = [
   ["/hosts", "Hosts", "hosts host"],
   ["/drivers", "Drivers", "drivers driver"],
   ["/diagnose", "Diagnose", "diagnose"],
+  ["/admin", "Admin", "admin"],
 ];
 
 function currentTheme() {
@@ -149,7 +150,7 @@ export function Shell({ session, view, children }) {
           <span>Poolfleet</span>
         </a>
         <nav aria-label="Main">
-          ${NAV.map(
+          ${NAV.filter(([to]) => to !== "/admin" || session.role === "admin").map(
             ([to, label, views]) => html`<a
               href=${to}
               aria-current=${views.split(" ").includes(view) ? "page" : undefined}
@@ -163,8 +164,8 @@ export function Shell({ session, view, children }) {
             <span aria-hidden="true">?</span>
           </button>
           <${ThemeButton} />
-          <span class="who" title=${"Role: " + session.role}><${Name} value=${session.name} length=${20} /></span>
-          <button class="button button-small button-quiet" type="button" onClick=${leave}>Sign out</button>
+          <a class="who" href="/account" title=${"Your account; role: " + session.role}><${Name} value=${session.name} length=${20} /></a>
+          ${session.kind === "proxy" ? null : html`<button class="button button-small button-quiet" type="button" onClick=${leave}>Sign out</button>`}
         </div>
       </div>
     </header>

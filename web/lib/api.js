@@ -83,7 +83,7 @@ export async function request(path, options = {}) {
     });
     if (!response.ok) {
       const problem = await problemOf(response);
-      if (response.status === 401) dispatchEvent(new CustomEvent("poolfleet:signed-out"));
+      if (response.status === 401) dispatchEvent(new CustomEvent("poolfleet:signed-out", { detail: { expired: true } }));
       throw problem;
     }
     const text = await response.text();
@@ -110,12 +110,17 @@ export async function get(path, options) {
   return (await request(path, options)).body;
 }
 
-/** @param {string} token */
-export async function signIn(token) {
-  return (await request("/session", { method: "POST", body: JSON.stringify({ token }) })).body;
+/** @param {{ token: string } | { name: string, password: string }} credential */
+export async function signIn(credential) {
+  return (await request("/session", { method: "POST", body: JSON.stringify(credential) })).body;
+}
+
+/** The session was ended here, on purpose. */
+export function signedOut() {
+  dispatchEvent(new CustomEvent("poolfleet:signed-out"));
 }
 
 export async function signOut() {
   await request("/session", { method: "DELETE" }).catch(() => undefined);
-  dispatchEvent(new CustomEvent("poolfleet:signed-out"));
+  signedOut();
 }

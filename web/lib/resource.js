@@ -59,10 +59,13 @@ export function useResource(path, options = {}) {
     });
     poller.current = p;
     const seen = () => p.visibility();
+    const again = () => void p.run();
     document.addEventListener("visibilitychange", seen);
+    addEventListener("poolfleet:signed-in", again);
     void p.run();
     return () => {
       document.removeEventListener("visibilitychange", seen);
+      removeEventListener("poolfleet:signed-in", again);
       p.stop();
       poller.current = null;
     };

@@ -13,6 +13,9 @@ const ROUTES = [
   ["drivers", "/drivers"],
   ["driver", "/drivers/:name"],
   ["diagnose", "/diagnose"],
+  ["admin", "/admin"],
+  ["admin", "/admin/:tab"],
+  ["account", "/account"],
 ].map(([view, pattern]) => ({ view, parts: pattern.split("/").slice(1) }));
 
 /** A part that is not valid percent-encoding stands for itself. @param {string} part */
