@@ -265,6 +265,8 @@ install: all ## into DESTDIR (PREFIX=/usr/local)
 	install -D -m 644 deploy/poolfleetd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolfleetd.service
 	install -D -m 644 schema/openapi.yaml $(DESTDIR)$(PREFIX)/share/poolfleet/openapi.yaml
 	install -D -m 644 schema/pooltags.tsv $(DESTDIR)$(PREFIX)/share/poolfleet/pooltags.tsv
+	install -d $(DESTDIR)$(PREFIX)/share/poolfleet/grafana
+	install -m 644 deploy/grafana/*.json $(DESTDIR)$(PREFIX)/share/poolfleet/grafana
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/cli/cli.h"
 #include "server/http/tls.h"
+#include "server/notify/send.h"
 
 /* On standard error, since standard output is for programs. */
 static enum status check_tls(const struct config *config, struct err *err)
@@ -26,9 +27,12 @@ enum status cli_check_config(const struct config *config, struct config_args *ar
 {
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     bool sample = cli_flag(args, "--sample");
+    struct notify_settings notify;
     enum status status = cli_end(args, 0, err);
     if (status == ST_OK && !sample)
         status = check_tls(config, err);
+    if (status == ST_OK && !sample)
+        status = notify_settings_read(config, &notify, err);
     if (status != ST_OK)
         return status;
     if (sample)

@@ -20,6 +20,7 @@ enum status cli_check_config(const struct config *config, struct config_args *ar
 enum status cli_token(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_enroll_secret(const struct config *config, struct config_args *args,
                               struct err *err);
+enum status cli_notify(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_tags(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_analyze(const struct config *config, struct config_args *args, struct err *err);
 enum status cli_diagnose(const struct config *config, struct config_args *args, struct err *err);
