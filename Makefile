@@ -272,6 +272,8 @@ install: all ## into DESTDIR (PREFIX=/usr/local)
 	install -D -m 644 schema/pooltags.tsv $(DESTDIR)$(PREFIX)/share/poolfleet/pooltags.tsv
 	install -D -m 644 schema/known_leaks.json $(DESTDIR)$(PREFIX)/share/poolfleet/known_leaks.json
 	install -D -m 644 schema/known_leaks.schema.json $(DESTDIR)$(PREFIX)/share/poolfleet/known_leaks.schema.json
+	install -d $(DESTDIR)$(PREFIX)/share/poolfleet/grafana
+	install -m 644 deploy/grafana/*.json $(DESTDIR)$(PREFIX)/share/poolfleet/grafana
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -38,7 +38,7 @@ CFLAGS_ALL   = -std=gnu11 -fstack-protector-strong -fPIE $(WARNINGS) $(CFLAGS-sa
 LDFLAGS_ALL  = -pie $(LDFLAGS-san-$(SAN)) $(LDFLAGS)
 
 LIBS-common := -ljansson -lm
-LIBS-server := -lmicrohttpd -lgnutls -ljansson -lpq -lzstd -lz -lsodium -lm -lpthread
+LIBS-server := -lmicrohttpd -lgnutls -lcurl -ljansson -lpq -lzstd -lz -lsodium -lm -lpthread
 LIBS-sim    := -lcurl -ljansson -lz -lm -lpthread
 LIBS-test   := -lcheck -lsubunit -lrt -lm -lpthread
 

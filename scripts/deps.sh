@@ -21,7 +21,7 @@ zstd|file:/usr/include/zstd.h|libzstd-dev
 zlib|file:/usr/include/zlib.h|zlib1g-dev
 TLS certificates of the server|file:/usr/include/gnutls/gnutls.h|libgnutls28-dev
 hashes and random tokens|file:/usr/include/sodium.h|libsodium-dev
-HTTP client library of the simulator|header:curl/curl.h|libcurl4-gnutls-dev
+HTTP and mail client library|header:curl/curl.h|libcurl4-gnutls-dev
 PostgreSQL server|glob:/usr/lib/postgresql/*/bin/initdb|postgresql
 JavaScript runtime|command:node|nodejs
 npm|command:npm|npm

@@ -25,6 +25,7 @@ struct app {
     struct tagdict *tagdict;        /* built-in and imported; immutable while serving */
     struct known_cache *known;      /* known leaks: built-in, imported */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
+    struct notify *notify;          /* server/notify/notify.h: tells others of findings */
     struct http *http;
     int64_t started_at_us;
     _Atomic int64_t analyzed_at_us;    /* end of the last analysis pass; TIME_UNKNOWN before it */

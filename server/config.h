@@ -38,6 +38,19 @@ struct config {
     int64_t session_us;
     int64_t agent_interval_us;  /* between two snapshots of an agent, as it is told */
     int64_t enroll_cooldown_us; /* one machine enrolls no more often; 0: as often as it likes */
+    const char *public_url;     /* the page's address as people see it, for links; "" */
+    bool notify_allow_http;     /* webhooks over plain HTTP */
+    const char *notify_allow_private; /* networks that webhooks may reach though not public */
+    const char *notify_ca;            /* PEM file of authorities for webhooks and mail; "" */
+    int64_t notify_timeout_us;        /* of one attempt */
+    int64_t notify_retry_us;          /* the first retry comes within this, later ones double it */
+    int64_t notify_give_up_us;        /* after this long a delivery is given up */
+    const char *smtp_url;             /* "": no mail */
+    const char *smtp_from;
+    const char *smtp_user;
+    const char *smtp_password_file;
+    bool smtp_plain;            /* mail without TLS */
+    const char *digest_at;      /* "HH:MM" UTC; "": no digest */
     struct config_texts *texts; /* owns the texts */
 };
 

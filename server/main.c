@@ -33,6 +33,10 @@ static const struct {
     {"enroll-secret",
      "create --name NAME [--expires 90d] [--max-uses N] | list [--json] | revoke NAME",
      "what agents enroll with; create prints the secret alone", cli_enroll_secret},
+    {"notify",
+     "add --name NAME --kind KIND --address URL|MAIL [--min-severity S] [--kinds K,K]"
+     " [--attribute NAME=VALUE] [--secret-file FILE|-] | list [--json] | remove NAME | test NAME",
+     "who is told of findings; kinds: alertmanager, slack, teams, generic, email", cli_notify},
     {"tags", "import FILE | list", "pooltag.txt or localtag.txt into the tag list", cli_tags},
     {"known-leaks", "list | import FILE | remove ID | export [--imported]",
      "what findings are compared with; servers use a change at once", cli_known_leaks},

@@ -6,6 +6,7 @@
 #include "server/api/finding_json.h"
 #include "server/api/json_out.h"
 #include "server/api/list.h"
+#include "server/notify/notify.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -406,5 +407,7 @@ enum status api_findings_patch(struct req *rq, struct resp *rs, struct err *err)
         rs->code = 412;
         rs->problem = "precondition_failed";
     }
+    if (status == ST_OK)
+        notify_wake(rq->app->notify);
     return status == ST_OK ? reply_finding(rq, db, rs, err) : status;
 }

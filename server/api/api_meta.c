@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "server/app.h"
 #include "server/http/exchange.h"
+#include "server/notify/notify.h"
 #include "server/store/store_tokens.h"
 
 #include <stdatomic.h>
@@ -108,6 +109,27 @@ static void write_analysis(struct strbuf *out, struct app *app)
     write_figures(out, figures, known);
 }
 
+/* Never one series a target: how one target does is in GET /notify-targets. */
+static void write_notify(struct strbuf *out, struct notify *notify)
+{
+    struct notify_stats s = {0};
+    if (notify == NULL)
+        return;
+    notify_read_stats(notify, &s);
+    const struct figure figures[] = {
+        {"poolfleet_notify_sent_total", "counter", "Notifications that a receiver took.",
+         (double)s.sent},
+        {"poolfleet_notify_failed_attempts_total", "counter", "Attempts to notify that failed.",
+         (double)s.failed},
+        {"poolfleet_notify_given_up_total", "counter", "Notifications given up.",
+         (double)s.given_up},
+        {"poolfleet_notify_digests_total", "counter", "Digests made.", (double)s.digests},
+        {"poolfleet_notify_waiting", "gauge", "Notifications that wait, when last looked.",
+         (double)s.waiting},
+    };
+    write_figures(out, figures, sizeof figures / sizeof figures[0]);
+}
+
 enum status api_meta_metrics(struct req *rq, struct resp *rs, struct err *err)
 {
     struct app *app = rq->app;
@@ -125,6 +147,7 @@ enum status api_meta_metrics(struct req *rq, struct resp *rs, struct err *err)
     write_fleet(&rs->body, app->fleet);
     write_ingest(&rs->body, app->ingest);
     write_analysis(&rs->body, app);
+    write_notify(&rs->body, app->notify);
     http_write_metrics(req_http(rq), &rs->body);
     return ST_OK;
 }

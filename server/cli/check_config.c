@@ -2,6 +2,7 @@
 #include "server/cli/cli.h"
 #include "server/http/proxy.h"
 #include "server/http/tls.h"
+#include "server/notify/send.h"
 
 /* On standard error, since standard output is for programs. */
 static enum status check_tls(const struct config *config, struct err *err)
@@ -27,6 +28,7 @@ enum status cli_check_config(const struct config *config, struct config_args *ar
 {
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
     bool sample = cli_flag(args, "--sample");
+    struct notify_settings notify;
     enum status status = cli_end(args, 0, err);
     struct proxy proxy;
     if (status == ST_OK && !sample)
@@ -34,6 +36,8 @@ enum status cli_check_config(const struct config *config, struct config_args *ar
     if (status == ST_OK && !sample)
         status = proxy_parse(config->trusted_proxy, config->proxy_user_header,
                              config->proxy_role_header, &proxy, err);
+    if (status == ST_OK && !sample)
+        status = notify_settings_read(config, &notify, err);
     if (status != ST_OK)
         return status;
     if (sample)

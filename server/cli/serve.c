@@ -9,6 +9,7 @@
 #include "server/cli/cli.h"
 #include "server/http/daemon.h"
 #include "server/jobs/jobs.h"
+#include "server/notify/notify.h"
 #include "server/state/view.h"
 #include "server/store/migrate.h"
 #include "server/store/store_hosts.h"
@@ -145,6 +146,8 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
     if (status == ST_OK)
         status = fleet_view_cache_new(app->fleet, &app->views, err);
     if (status == ST_OK)
+        status = notify_start(app, &app->notify, err);
+    if (status == ST_OK)
         status = http_start(&http, app, &app->http, err);
     if (status == ST_OK)
         status = jobs_start(app, ret_jobs, err);
@@ -157,9 +160,11 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
 
 static void stop(struct app *app, struct jobs *jobs)
 {
+    notify_stop(app->notify); /* answers tests that requests wait for */
     if (app->http != NULL)
         http_stop(app->http); /* answers what waits for a commit, so ingest goes after it */
     jobs_stop(jobs);
+    notify_free(app->notify);
     ingest_stop(app->ingest);
     fleet_view_cache_free(app->views);
     if (app->fleet != NULL)

@@ -6,6 +6,7 @@
 #include "server/jobs/analysis_run.h"
 #include "server/jobs/rollup.h"
 #include "server/jobs/wants_refresh.h"
+#include "server/notify/notify.h"
 #include "server/store/partition.h"
 #include "server/store/store_audit.h"
 #include "server/store/store_findings.h"
@@ -81,6 +82,7 @@ static enum status analyze(struct jobs *jobs, struct err *err)
         status = store_findings_apply(jobs->db, &list, as_of, err);
     if (status != ST_OK)
         return status;
+    notify_wake(app->notify);
     atomic_store(&app->analysis_duration_us, clock_mono_us() - start);
     atomic_store(&app->analyzed_at_us, clock_wall_us());
     atomic_store(&app->analyzed_as_of_us, as_of);

@@ -7,6 +7,7 @@
 #include "server/store/store_enroll.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_known.h"
+#include "server/store/store_notify.h"
 #include "server/store/store_rollups.h"
 #include "server/store/store_tags.h"
 #include "server/store/store_tokens.h"
@@ -25,6 +26,8 @@ const struct stmt_table *const store_registry[] = {
     &store_ingest_statements,
     &store_known_statements,
     &store_load_statements,
+    &store_notify_send_statements,
+    &store_notify_statements,
     &store_rollups_statements,
     &store_snapshots_statements,
     &store_tags_statements,

@@ -6,6 +6,7 @@
 #include "server/store/store_findings.h"
 
 #include "server/store/finding_doc.h"
+#include "server/store/store_notify.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -446,6 +447,20 @@ static enum status patch_status(struct db *db, const struct patch_call *call, st
                         err);
 }
 
+/* Acknowledging and muting are no news to others, nor is taking them back from acknowledged. */
+static enum status patch_tell(struct db *db, const struct patch_call *call, const char *before,
+                              struct err *err)
+{
+    const struct finding_patch *patch = call->patch;
+    bool ends = patch->status == FINDING_RESOLVED && strcmp(before, "resolved") != 0;
+    bool returns = patch->status != FINDING_RESOLVED && patch->status != FINDING_MUTED &&
+                   (strcmp(before, "resolved") == 0 || strcmp(before, "muted") == 0);
+    const struct notify_change change = {call->id, ends ? NOTIFY_RESOLVED : NOTIFY_REOPENED,
+                                         patch->now_us, NULL};
+
+    return ends || returns ? store_notify_change(db, &change, err) : ST_OK;
+}
+
 static enum status patch_note(struct db *db, const struct patch_call *call, struct err *err)
 {
     struct db_params params = {0};
@@ -474,6 +489,8 @@ static enum status patch_tx(struct db *db, void *arg, struct err *err)
         return err_field(err, ST_CONFLICT, "If-Match", "another changed this finding meanwhile");
     if (call->patch->has_status)
         status = patch_status(db, call, err);
+    if (status == ST_OK && call->patch->has_status)
+        status = patch_tell(db, call, db_text(result, 0, 0), err);
     if (status == ST_OK && call->patch->has_note)
         status = patch_note(db, call, err);
     if (status != ST_OK)

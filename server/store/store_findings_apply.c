@@ -7,6 +7,7 @@
 #include "server/store/store_findings.h"
 
 #include "server/store/finding_doc.h"
+#include "server/store/store_notify.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -89,6 +90,14 @@ static enum status note_change(struct db *db, const struct apply *apply, const c
     db_p_text(&params, change);
     db_p_text(&params, note);
     return db_exec(db, &statements[FINDINGS_NOTE_CHANGE], &params, NULL, err);
+}
+
+/* Everybody who wants to hear of it gets it with this transaction or not at all. */
+static enum status tell(struct db *db, const struct apply *apply, const char *id,
+                        enum notify_event event, const char *severity_before, struct err *err)
+{
+    const struct notify_change change = {id, event, apply->now_us, severity_before};
+    return store_notify_change(db, &change, err);
 }
 
 /* ---- one finding
@@ -269,11 +278,18 @@ static enum status apply_finding(struct db *db, const struct apply *apply,
         status = write_hosts(db, finding, err);
     if (status == ST_OK && change != NULL)
         status = note_change(db, apply, finding->id, change, NULL, err);
+    if (status == ST_OK && change != NULL)
+        status = tell(db, apply, finding->id, present->known ? NOTIFY_REOPENED : NOTIFY_OPENED,
+                      NULL, err);
     if (status != ST_OK || !present->known || present->severity == finding->severity)
         return status;
+    const char *before = finding_severity_name(present->severity);
+    if (change == NULL && (as == FINDING_OPEN || as == FINDING_ACKNOWLEDGED))
+        status = tell(db, apply, finding->id, NOTIFY_SEVERITY, before, err);
+    if (status != ST_OK)
+        return status;
     char note[32]; /* two names of at most 8 letters */
-    snprintf(note, sizeof note, "%s to %s", finding_severity_name(present->severity),
-             finding_severity_name(finding->severity));
+    snprintf(note, sizeof note, "%s to %s", before, finding_severity_name(finding->severity));
     return note_change(db, apply, finding->id, "severity", note, err);
 }
 
@@ -288,7 +304,8 @@ static enum status resolve(struct db *db, const struct apply *apply, const char 
     enum status status = db_exec(db, &statements[FINDINGS_RESOLVE], &params, NULL, err);
     if (status != ST_OK)
         return status;
-    return note_change(db, apply, id, "resolved", "not seen any more", err);
+    status = note_change(db, apply, id, "resolved", "not seen any more", err);
+    return status == ST_OK ? tell(db, apply, id, NOTIFY_RESOLVED, NULL, err) : status;
 }
 
 static bool list_has(const struct finding_list *list, const char *id)

@@ -282,6 +282,94 @@ START_TEST(findings_counts_per_host_and_over_all)
 }
 END_TEST
 
+/* What stands in the outbox for the target of this name: events in order, with blanks. */
+static int deliveries(const char *target, const char *events)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "SELECT 1 / (coalesce((SELECT string_agg(event, ' ' ORDER BY delivery_id) FROM"
+             " notify_delivery JOIN notification USING (notification_id) JOIN notify_target t"
+             " USING (target_id) WHERE t.name = '%s'), '') = '%s')::integer",
+             target, events);
+    pg_sql(&pg, sql); /* aborts when it divides by zero */
+    return 1;
+}
+
+static void add_target(const char *name, const char *severity, const char *more)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO notify_target (name, kind, address, min_severity, kinds, attribute,"
+             " attribute_value, enabled, created_at, updated_at) VALUES ('%s', 'slack',"
+             " 'https://x/', '%s', %s, now(), now())",
+             name, severity, more);
+    pg_sql(&pg, sql);
+}
+
+START_TEST(findings_changes_stand_in_the_outbox)
+{
+    struct finding low[] = {make("f-1", SEVERITY_WARNING)};
+    struct finding high[] = {make("f-1", SEVERITY_CRITICAL)};
+
+    add_target("all", "info", "NULL, NULL, NULL, true");
+    add_target("critical", "critical", "NULL, NULL, NULL, true");
+    add_target("shift", "info", "'{shift}', NULL, NULL, true");
+    add_target("role", "info", "NULL, 'role', 'fs', true");
+    add_target("other role", "info", "NULL, 'role', 'web', true");
+    add_target("off", "info", "NULL, NULL, NULL, false");
+    pg_sql(&pg, "INSERT INTO host_attribute (host_id, name, value, valid_from) SELECT host_id,"
+                " 'role', 'fs', '2026-01-01' FROM host WHERE id = 'h2'");
+    apply(T0, low, 1);
+    apply(T0 + 1, low, 1); /* nothing new */
+    ck_assert(deliveries("all", "opened") && deliveries("critical", ""));
+    apply(T0 + 2, high, 1);
+    ck_assert(deliveries("all", "opened severity") && deliveries("critical", "severity"));
+    apply(T0 + 3, low, 1); /* who was told that it is critical hears that it is not any more */
+    ck_assert(deliveries("critical", "severity severity"));
+    apply(T0 + 4, NULL, 0);
+    apply(T0 + 5, NULL, 0);
+    ck_assert(deliveries("all", "opened severity severity resolved"));
+    ck_assert(deliveries("critical", "severity severity resolved"));
+    apply(T0 + 6, low, 1);
+    ck_assert(deliveries("all", "opened severity severity resolved reopened"));
+    ck_assert(deliveries("critical", "severity severity resolved"));
+    ck_assert(deliveries("role", "opened severity severity resolved reopened"));
+    ck_assert(deliveries("shift", "") && deliveries("other role", "") && deliveries("off", ""));
+}
+END_TEST
+
+START_TEST(findings_muted_are_quiet_until_somebody_takes_it_back)
+{
+    struct finding low[] = {make("f-1", SEVERITY_WARNING)};
+    struct finding high[] = {make("f-1", SEVERITY_CRITICAL)};
+
+    add_target("all", "info", "NULL, NULL, NULL, true");
+    apply(T0, low, 1);
+    patch("f-1", FINDING_MUTED);
+    apply(T0 + 1, high, 1);
+    ck_assert(deliveries("all", "opened"));
+    patch("f-1", FINDING_OPEN);
+    patch("f-1", FINDING_ACKNOWLEDGED);
+    patch("f-1", FINDING_OPEN);
+    ck_assert(deliveries("all", "opened reopened"));
+    patch("f-1", FINDING_RESOLVED);
+    patch("f-1", FINDING_RESOLVED);
+    ck_assert(deliveries("all", "opened reopened resolved"));
+}
+END_TEST
+
+START_TEST(findings_change_that_is_taken_back_tells_nobody)
+{
+    struct finding bad[] = {make("f-1", SEVERITY_WARNING), make("f-2", SEVERITY_WARNING)};
+
+    add_target("all", "info", "NULL, NULL, NULL, true");
+    bad[1].confidence = 7; /* breaks a CHECK of the second row */
+    struct finding_list list = {.items = bad, .count = 2};
+    ck_assert_int_ne(store_findings_apply(db, &list, T0, NULL), ST_OK);
+    ck_assert(deliveries("all", ""));
+}
+END_TEST
+
 Suite *findings_suite(void)
 {
     Suite *suite = suite_create("findings");
@@ -296,6 +384,9 @@ Suite *findings_suite(void)
     tcase_add_test(tc, findings_patch_of_an_old_version_is_a_conflict);
     tcase_add_loop_test(tc, findings_list_filters, 0, sizeof filters / sizeof filters[0]);
     tcase_add_test(tc, findings_counts_per_host_and_over_all);
+    tcase_add_test(tc, findings_changes_stand_in_the_outbox);
+    tcase_add_test(tc, findings_muted_are_quiet_until_somebody_takes_it_back);
+    tcase_add_test(tc, findings_change_that_is_taken_back_tells_nobody);
     suite_add_tcase(suite, tc);
     return suite;
 }

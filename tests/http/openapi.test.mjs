@@ -85,6 +85,7 @@ let server;
 let fleet;
 let finding;
 let user;
+let target;
 before(async () => {
   server = await start('--analyze-interval', '2s');
   const reply = await server.request('POST', '/api/v1/users', { token: server.token('admin'),
@@ -98,11 +99,18 @@ before(async () => {
       { token: server.token('viewer') });
     return reply.status === 200 && reply.json().items[0];
   }, 'a finding', 60000);
+  const made = await server.request('POST', '/api/v1/notify-targets', { token: server.token('admin'),
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: `openapi ${fleet.leaky.id}`, kind: 'slack', address: 'https://hooks.example.com/x', enabled: false }) });
+  target = made.json().id;
 });
-after(() => server.stop());
+after(async () => {
+  await server.request('DELETE', `/api/v1/notify-targets/${target}`, { token: server.token('admin') });
+  await server.stop();
+});
 
 /** Values for the path of each operation. */
-const values = () => ({ host_id: fleet.leaky.id, tag: 'Leak', finding_id: finding.id,
+const values = () => ({ host_id: fleet.leaky.id, tag: 'Leak', finding_id: finding.id, target_id: target,
   name: 'apitest.sys', user_id: user.id });
 const fill = (pattern) => pattern.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values()[name]));
 
