@@ -180,6 +180,18 @@ $(B)/test-db: $(B)/tests/runner_db.o $(call objects,$(DBTEST) $(SUPPORT) $(SIM_L
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server) $(LIBS-sim) $(LIBS-test)
 
+# Labelled fleets against the analysis, and against what people use instead (docs/detection.md).
+DETECT := $(sort $(wildcard tests/detect/*.c))
+HALF   ?= reporting
+$(B)/bench-detect: $(call objects,$(DETECT)) $(B)/libserver.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server)
+.PHONY: bench-detect detect-bin
+detect-bin: $(B)/bench-detect
+bench-detect: $(B)/bench-detect ## labelled fleets: scores of the analysis and of ten baselines
+	@mkdir -p build/bench
+	$(Q)BENCH_COMMIT=$$(git rev-parse --short HEAD) $< --half $(HALF) --json build/bench/detect.json
+
 # A real process that spools while it is killed at random.
 build/tools/kill_spool: tests/agent/kill_spool.c agent/core/spool.c tests/support/files_posix.c $(filter-out common/snapshot_json.c,$(COMMON))
 	$(call say,CC,$@)

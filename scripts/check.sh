@@ -105,9 +105,10 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 export CK_FORK=${CK_FORK:-yes} CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120}
 
 part_unit() {
-    build SAN="$san" test-unit-bin
+    build SAN="$san" test-unit-bin detect-bin
     say "unit (sanitizer: $san)"
     run unit "build/$(config)/test-unit"
+    run detect-bench "build/$(config)/bench-detect" --self-test
 }
 config() { [ "$san" = no ] && echo release || echo "san-$san"; }
 
