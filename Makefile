@@ -139,7 +139,6 @@ $(WA)/$(1)/agent.res.o: $$(WIN_RES) $(WA)/gen/messages.h $(WA)/$(1)/flags
 $(WA)/$(1)/poolfleet-agent.exe: $$(patsubst %.c,$(WA)/$(1)/%.o,$$(WIN_SRC)) $(WA)/$(1)/agent.res.o
 	$$(call say,LINK,$$@)
 	$$(Q)$$(MINGW-$(1))gcc $$(LDFLAGS-win) $$(LDFLAGS-win-$(1)) -o $$@ $$^ $$(LIBS-win)
-	$$(Q)$$(MINGW-$(1))strip $$@
 	$$(Q)$$(SIGN) $$@
 endef
 $(foreach arch,x64 x86,$(eval $(call agent_arch,$(arch))))

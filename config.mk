@@ -55,7 +55,8 @@ CFLAGS-win := -std=gnu11 -Os -ffunction-sections -fdata-sections -fno-ident -fst
 # x86 Windows does not use unwind tables; x64 does, for crash dumps.
 CFLAGS-win-x64 :=
 CFLAGS-win-x86 := -fno-asynchronous-unwind-tables -fno-unwind-tables
-LDFLAGS-win := -static -municode -fstack-protector-strong -Wl,--gc-sections -Wl,--no-insert-timestamp -Wl,--nxcompat -Wl,--dynamicbase
+# -s and not strip afterwards, which would write a time stamp again.
+LDFLAGS-win := -static -s -municode -fstack-protector-strong -Wl,--gc-sections -Wl,--no-insert-timestamp -Wl,--nxcompat -Wl,--dynamicbase
 LDFLAGS-win-x64 := -Wl,--high-entropy-va -Wl,--subsystem,console:5.02
 LDFLAGS-win-x86 := -Wl,--subsystem,console:4.00 -Wl,--large-address-aware
 LIBS-win := -lz -lwinhttp -lcrypt32 -ladvapi32 -lole32 -lws2_32

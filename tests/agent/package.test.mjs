@@ -46,6 +46,12 @@ for (const arch of archs) {
         }
     });
 
+    test(`${arch}: the same source gives the same bytes: no time of the build is in the program`, () => {
+        const bytes = fs.readFileSync(exe(arch));
+        const header = bytes.readUInt32LE(0x3c);
+        assert.equal(bytes.readUInt32LE(header + 8), 0, 'TimeDateStamp of the PE header');
+    });
+
     test(`${arch}: the package holds program, service and properties as documented`, () => {
         const property = Object.fromEntries(table(msi(arch), 'Property').map((row) => [row.Property, row.Value]));
         assert.equal(property.ProductVersion, version);
