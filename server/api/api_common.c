@@ -143,6 +143,20 @@ enum status api_key_arg(const struct req *rq, const char *what, int64_t *ret_key
     return ST_OK;
 }
 
+int64_t api_if_match(const struct req *rq)
+{
+    const char *header = req_header(rq, "If-Match");
+    const char *at = header == NULL ? NULL : strstr(header, "\"v");
+    char *end = NULL;
+
+    if (header == NULL || strcmp(header, "*") == 0)
+        return -1;
+    if (at == NULL || at[2] < '0' || at[2] > '9')
+        return 0; /* versions begin with 1 */
+    long long version = strtoll(at + 2, &end, 10);
+    return *end == '.' ? version : 0;
+}
+
 enum status api_reply_json(struct resp *rs, struct err *err)
 {
     rs->media = MEDIA_JSON;

@@ -50,6 +50,11 @@ struct audit_entry api_audit(const struct req *rq, const char *action, const cha
 enum status api_key_arg(const struct req *rq, const char *what, int64_t *ret_key,
                         struct err *err) MUST_CHECK;
 
+/* The version the caller has seen, from If-Match with "v7.5f3a" of our own ETags (the part after
+ * the dot moves without anybody's change); -1: no If-Match or "*", any version; 0: matches nothing.
+ */
+int64_t api_if_match(const struct req *rq);
+
 /* Ends a JSON reply: checks the buffer, adds the ETag. */
 enum status api_reply_json(struct resp *rs, struct err *err) MUST_CHECK;
 

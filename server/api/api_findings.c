@@ -351,20 +351,6 @@ static enum status patch_read(json_t *json, struct finding_patch *patch, struct 
     return ST_OK;
 }
 
-/* "v7.5f3a" of our own ETags; anything else matches nothing. */
-static int64_t match_version(const char *header)
-{
-    const char *at = header == NULL ? NULL : strstr(header, "\"v");
-    char *end = NULL;
-
-    if (header == NULL || strcmp(header, "*") == 0)
-        return FINDING_VERSION_ANY;
-    if (at == NULL || at[2] < '0' || at[2] > '9')
-        return 0; /* versions begin with 1 */
-    long long version = strtoll(at + 2, &end, 10);
-    return *end == '.' ? version : 0;
-}
-
 /* The note itself is in the finding's history. */
 static void write_audit_detail(const struct finding_patch *patch, struct strbuf *out)
 {
@@ -387,7 +373,7 @@ enum status api_findings_patch(struct req *rq, struct resp *rs, struct err *err)
     struct finding_patch patch = {.actor = rq->principal,
                                   .audit = &audit,
                                   .now_us = clock_wall_us(),
-                                  .version = match_version(req_header(rq, "If-Match")),
+                                  .version = api_if_match(rq),
                                   .muted_until_us = TIME_UNKNOWN};
     enum status status = req_query_only(rq, NULL, 0, err);
 

@@ -382,26 +382,12 @@ enum status api_notify_post(struct req *rq, struct resp *rs, struct err *err)
     return reply_target(db, id, made[0] != '\0' ? made : NULL, rs, err);
 }
 
-/* "v7.5f3a" of our own ETags; anything else matches nothing. -1: no matter. */
-static int64_t match_version(const char *header)
-{
-    const char *at = header == NULL ? NULL : strstr(header, "\"v");
-    char *end = NULL;
-
-    if (header == NULL || strcmp(header, "*") == 0)
-        return -1;
-    if (at == NULL || at[2] < '0' || at[2] > '9')
-        return 0; /* versions begin with 1 */
-    long long version = strtoll(at + 2, &end, 10);
-    return *end == '.' ? version : 0;
-}
-
 enum status api_notify_patch(struct req *rq, struct resp *rs, struct err *err)
 {
     AUTO_JSON json_t *json = NULL;
     AUTO_DBLEASE struct db *db = NULL;
     AUTO_NOTIFY_TARGETS struct notify_targets targets = {0};
-    int64_t id = 0, version = match_version(req_header(rq, "If-Match"));
+    int64_t id = 0, version = api_if_match(rq);
     enum status status = req_query_only(rq, NULL, 0, err);
 
     if (status == ST_OK)
