@@ -151,9 +151,10 @@ part_web() {
     say "web (headless browser)"
     run web-types npm --prefix web run --silent check-summary
     node_tests web-lib web/test/*.test.js
-    node_tests web-pages tests/web/pages.test.mjs
     private_pg
-    node_tests web-live tests/web/live.test.mjs
+    for file in tests/web/*.test.mjs; do
+        node_tests "web-$(basename "$file" .test.mjs)" "$file"
+    done
 }
 part_diagnose() {
     server
