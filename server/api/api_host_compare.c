@@ -197,7 +197,7 @@ static enum status boot_moment(struct db *db, const struct comparison *compariso
                                struct err *err)
 {
     AUTO_STORE_BOOTS struct store_boots boots = {0};
-    enum status status = store_boots(db, comparison->other->key, &boots, err);
+    enum status status = host_boots(db, comparison->other, &boots, err);
     int64_t uptime = host_moment_uptime(&comparison->now);
 
     if (status != ST_OK)
@@ -222,7 +222,7 @@ static enum status day_before(struct db *db, const struct comparison *comparison
                               struct err *err)
 {
     AUTO_STORE_BOOTS struct store_boots boots = {0};
-    enum status status = store_boots(db, comparison->other->key, &boots, err);
+    enum status status = host_boots(db, comparison->other, &boots, err);
     int64_t at = comparison->now.taken_at_us - BACK_DEFAULT_US;
     int64_t first = comparison->now.taken_at_us;
 
@@ -269,10 +269,10 @@ static enum status read_moments(const struct req *rq, struct comparison *compari
     if (status == ST_OK)
         status = against_moment(db, comparison, &against_us, err);
     if (status == ST_OK)
-        status = host_moment_read(
-            db, comparison->other, against_us,
-            comparison->against_boot_us != TIME_UNKNOWN ? "against_boot" : "against_at",
-            &comparison->then, err);
+        status = host_moment_read(db, comparison->other, against_us,
+                                  comparison->against_boot_us != TIME_UNKNOWN ? "against_boot"
+                                                                              : "against_at",
+                                  &comparison->then, err);
     if (status != ST_OK)
         return status;
     int64_t a = host_moment_uptime(&comparison->now), b = host_moment_uptime(&comparison->then);

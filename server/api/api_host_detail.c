@@ -2,6 +2,7 @@
 /* One host: what it is, what it carries, and how that changed. */
 #include "server/api/api_common.h"
 #include "server/api/api_hosts.h"
+#include "server/api/host_moment.h"
 #include "server/api/json_out.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_snapshots.h"
@@ -76,10 +77,11 @@ static enum status write_changes(struct db *db, int64_t key, struct strbuf *out,
     return status;
 }
 
-static enum status write_boots(struct db *db, int64_t key, struct strbuf *out, struct err *err)
+static enum status write_boots(struct db *db, const struct host_state *host, struct strbuf *out,
+                               struct err *err)
 {
     AUTO_STORE_BOOTS struct store_boots boots = {0};
-    enum status status = store_boots(db, key, &boots, err);
+    enum status status = host_boots(db, host, &boots, err);
     int64_t first = TIME_UNKNOWN, last = TIME_UNKNOWN;
 
     json_key_open(out, "boots", '[');
@@ -265,7 +267,7 @@ static enum status write_stored(struct db *db, const struct host_state *host, st
     if (status == ST_OK)
         status = write_changes(db, host->key, out, err);
     if (status == ST_OK)
-        status = write_boots(db, host->key, out, err);
+        status = write_boots(db, host, out, err);
     if (status == ST_OK)
         status = write_totals_series(db, host, out, err);
     if (status == ST_OK)

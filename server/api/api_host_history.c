@@ -14,7 +14,15 @@
 #define CHANGES_MAX 1000
 #define EVENTS_MAX  1000
 
-enum kind { KIND_BOOT, KIND_DRIVER, KIND_AGENT, KIND_ATTRIBUTE, KIND_EVENT, KIND_FINDING, KIND_COUNT };
+enum kind {
+    KIND_BOOT,
+    KIND_DRIVER,
+    KIND_AGENT,
+    KIND_ATTRIBUTE,
+    KIND_EVENT,
+    KIND_FINDING,
+    KIND_COUNT
+};
 static const char *const kind_names[KIND_COUNT] = {"boot",      "driver", "agent",
                                                    "attribute", "event",  "finding"};
 
@@ -163,7 +171,7 @@ static enum status read_all(struct db *db, const struct host_state *host, struct
                             struct err *err)
 {
     struct finding_filter filter = {.host_id = host->id};
-    enum status status = store_boots(db, host->key, &history->boots, err);
+    enum status status = host_boots(db, host, &history->boots, err);
 
     if (status == ST_OK)
         status = store_host_changes(db, host->key, CHANGES_MAX, &history->changes, err);

@@ -243,13 +243,14 @@ static enum status read_moments(const struct req *rq, struct table_request *requ
         return status;
     if (request->since_us > request->now.taken_at_us)
         return err_field(err, ST_INVALID, "since", "since must not be after the snapshot shown");
-    status = host_moment_stored(db, request->host, request->since_us, "since", &request->before, err);
+    status =
+        host_moment_stored(db, request->host, request->since_us, "since", &request->before, err);
     if (status != ST_OK)
         return status;
     request->boots_known =
         request->now.boot_at_us != TIME_UNKNOWN && request->before.boot_at_us != TIME_UNKNOWN;
-    request->rebooted =
-        request->boots_known && !host_same_boot(request->now.boot_at_us, request->before.boot_at_us);
+    request->rebooted = request->boots_known &&
+                        !host_same_boot(request->now.boot_at_us, request->before.boot_at_us);
     return ST_OK;
 }
 

@@ -185,11 +185,11 @@ static void write_rows(const struct totals_request *request, const struct span_p
         enum total total = request->totals[c];
         for (size_t f = 0; f < FIGURES; f++) {
             snprintf(names[c][f], sizeof names[c][f], "%s%s", total_name(total), suffixes[f]);
-            columns[spec.column_count++] = (struct list_column){
-                names[c][f], LIST_I64,
-                offsetof(struct span_point, figure) +
-                    ((size_t)total * FIGURES + f) * sizeof(int64_t),
-                NULL};
+            columns[spec.column_count++] =
+                (struct list_column){names[c][f], LIST_I64,
+                                     offsetof(struct span_point, figure) +
+                                         ((size_t)total * FIGURES + f) * sizeof(int64_t),
+                                     NULL};
         }
     }
     if (media == MEDIA_CSV)
@@ -221,8 +221,7 @@ enum status api_hosts_totals(struct req *rq, struct resp *rs, struct err *err)
                                      &series, err);
     if (status != ST_OK)
         return status;
-    AUTO_FREE struct span_point *points =
-        calloc((size_t)request.points + 2, sizeof *points);
+    AUTO_FREE struct span_point *points = calloc((size_t)request.points + 2, sizeof *points);
     if (points == NULL)
         return err_set(err, ST_NOMEM, "could not read totals: out of memory");
     size_t count = thin(&series, request.points, points);

@@ -60,6 +60,30 @@ bool host_same_boot(int64_t a, int64_t b)
     return (a > b ? a - b : b - a) < SAME_BOOT_US;
 }
 
+/* Entries come newest first, so a boot that wandered stands behind itself. */
+enum status host_boots(struct db *db, const struct host_state *host, struct store_boots *ret_boots,
+                       struct err *err)
+{
+    enum status status = store_boots(db, host->key, ret_boots, err);
+    size_t kept = 0;
+
+    for (size_t i = 0; status == ST_OK && i < ret_boots->count; i++) {
+        const struct store_boot *boot = &ret_boots->items[i];
+        struct store_boot *last = kept == 0 ? NULL : &ret_boots->items[kept - 1];
+        if (last == NULL || boot->boot_at_us == TIME_UNKNOWN || last->boot_at_us == TIME_UNKNOWN ||
+            !host_same_boot(boot->boot_at_us, last->boot_at_us)) {
+            ret_boots->items[kept++] = *boot;
+            continue;
+        }
+        last->snapshots += boot->snapshots;
+        if (boot->first_seen_us < last->first_seen_us)
+            last->first_seen_us = boot->first_seen_us;
+    }
+    if (status == ST_OK)
+        ret_boots->count = kept;
+    return status;
+}
+
 int64_t host_moment_uptime(const struct host_moment *moment)
 {
     if (moment->boot_at_us == TIME_UNKNOWN || moment->boot_at_us > moment->taken_at_us)

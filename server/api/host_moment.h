@@ -31,6 +31,9 @@ enum status host_moment_stored(struct db *db, const struct host_state *host, int
 
 /* Boot times are computed from uptimes and wander a little: close ones are the same boot. */
 bool host_same_boot(int64_t a, int64_t b);
+/* store_boots with entries of the same boot made one, newest first; the newest name of it stays. */
+enum status host_boots(struct db *db, const struct host_state *host, struct store_boots *ret_boots,
+                       struct err *err) MUST_CHECK;
 /* Seconds, NUMBER_ABSENT when the boot is unknown. */
 int64_t host_moment_uptime(const struct host_moment *moment);
 /* The member "totals"; unknown ones are null. */

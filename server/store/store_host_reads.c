@@ -40,8 +40,8 @@ enum status store_host_events(struct db *db, int64_t host_key, int64_t from_us, 
     bool room = events.items != NULL;
     for (size_t i = 0; room && i < events.count; i++) {
         const char *provider = db_text(result, i, 1);
-        events.items[i] = (struct store_event){.at_us = db_time(result, i, 0),
-                                               .id = db_i64(result, i, 2)};
+        events.items[i] =
+            (struct store_event){.at_us = db_time(result, i, 0), .id = db_i64(result, i, 2)};
         if (provider != NULL) {
             events.items[i].provider = arena_strdup(&events.arena, provider);
             room = events.items[i].provider != NULL;

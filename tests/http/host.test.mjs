@@ -138,6 +138,16 @@ test('history: boots, changes, the agent and events in one list, newest first', 
   assert.deepEqual(of('event').map((e) => [e.at, e.name, e.to]), [[iso(BOOT2 + 6 * HOUR), ODD.slice(0, 60), '2019']]);
 });
 
+test('boots: one whose time wanders by some seconds stays one', async () => {
+  const id = randomUUID();
+  await post(server, [0, 27e3, 60e3].map((drift, i) => document(id, BOOT2 + drift, BOOT2 + (i + 1) * HOUR, i + 1))
+    .concat([document(id, BOOT2 + 5 * HOUR, BOOT2 + 6 * HOUR, 1)]));
+  const { boots } = await ok(`/hosts/${id}`);
+  assert.deepEqual(boots.map((b) => [b.boot_at, b.first_seen, b.last_seen, b.snapshots]),
+    [[iso(BOOT2 + 5 * HOUR), iso(BOOT2 + 6 * HOUR), iso(BOOT2 + 6 * HOUR), 1], [iso(BOOT2 + 60e3), iso(BOOT2 + HOUR), iso(BOOT2 + 3 * HOUR), 3]]);
+  assert.equal((await ok(`/hosts/${id}/history?kind=boot`)).total, 2);
+});
+
 test('history: a range, a kind, pages, CSV without formulas', async () => {
   const early = (await ok(`/hosts/${ID}/history?to=${iso(BOOT1 + HOUR)}`)).items;
   assert.deepEqual(early.map((x) => x.kind), ['boot']);
