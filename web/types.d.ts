@@ -381,3 +381,65 @@ interface Resource<T> {
 interface Window {
   uPlot?: any;
 }
+
+// ---- host ----
+
+interface HostSeries {
+  host_id: string;
+  from: Time;
+  to: Time;
+  snapshots: number;
+  t: number[];
+  boots: number[];
+  columns: Record<string, { last: (number | null)[]; min: (number | null)[]; max: (number | null)[] }>;
+}
+
+interface HostState extends Pick<HostDetail, "totals" | "drivers" | "objects" | "processes" | "sessions" | "events"> {
+  host_id: string;
+  at: Time;
+  boot_at: Time;
+  uptime_seconds: number | null;
+  attributes: { name: string; value: string; since: Time }[];
+}
+
+interface HostHistoryItem {
+  at: string;
+  until: Time;
+  kind: "boot" | "driver" | "agent" | "attribute" | "event" | "finding";
+  name: string | null;
+  from: string | null;
+  to: string | null;
+  finding_id: string | null;
+  severity: Severity | null;
+}
+
+interface HostSide {
+  host_id: string;
+  name: string | null;
+  at: Time;
+  boot_at: Time;
+  uptime_seconds: number | null;
+  totals: Record<string, number | null>;
+}
+
+interface HostPair {
+  tag: string;
+  pool: Pool;
+  bytes: Bytes;
+  against_bytes: Bytes;
+  difference_bytes: Bytes;
+  outstanding: number | null;
+  against_outstanding: number | null;
+  difference_outstanding: number | null;
+  allocs: number | null;
+  against_allocs: number | null;
+  frees: number | null;
+  against_frees: number | null;
+  driver: string | null;
+  description: string | null;
+}
+
+interface HostComparison extends HostSide, List<HostPair> {
+  factor: number;
+  against: HostSide;
+}

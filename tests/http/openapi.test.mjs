@@ -78,6 +78,10 @@ test('every example fits its own schema', () => {
         check(content.schema, content.example, operation.operationId);
         count++;
       }
+  for (const operation of operations)
+    for (const response of Object.values(operation.responses).map(deref))
+      for (const content of Object.values(response.content ?? {}))
+        if (content.example) check(content.schema, content.example, `${operation.operationId}: answer`);
   assert.ok(count >= 2);
 });
 
@@ -169,7 +173,8 @@ test('every query parameter in the document is taken by the server', async () =>
   const sample = { at: new Date(fleet.end).toISOString(), since: new Date(fleet.end - 7200e3).toISOString(),
     from: new Date(fleet.end - 7200e3).toISOString(), to: new Date(fleet.end).toISOString(), limit: '5',
     q: 'e', 'os.build': '26100.4061', role: 'api-test', status: 'open', severity: 'critical',
-    kind: 'leak', tag: 'Leak', host: 'x', points: '10' };
+    kind: 'leak', tag: 'Leak', host: 'x', points: '10', against: fleet.hosts[1].id,
+    against_at: new Date(fleet.end).toISOString() };
   for (const operation of gets)
     for (const parameter of (operation.parameters ?? []).map(deref)) {
       const value = parameter.schema?.enum?.[0] ?? sample[parameter.name];

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { answerHost } from "./fake_host.mjs";
 
 const ROOT = fileURLToPath(new URL("../../build/web/", import.meta.url));
 export const CSP =
@@ -336,7 +337,7 @@ export async function startFake(size = {}) {
               { name: w.driverName("npcap.sys", 2), version: "5.1.76.0", company: "Insecure.Com LLC.", product: null, sha256: null, symbols: null, scanned: false, tags: [], since: iso(now - 900 * HOUR) },
             ],
             changes: [{ at: iso(now - 80 * HOUR), kind: "driver", name: w.driverName("wcifs.sys", 0), from: "10.0.26100.3194", to: "10.0.26100.4061" }, { at: iso(now - 81 * HOUR), kind: "attribute", name: "os.build", from: "26100.3194", to: h.os_build }, { at: iso(now - 900 * HOUR), kind: "driver", name: "npcap.sys", from: null, to: "5.1.76.0" }],
-            boots: [{ boot_at: iso(h.boot - 400 * HOUR), first_seen: iso(h.boot - 399 * HOUR), last_seen: iso(h.boot - HOUR), snapshots: 4788 }, { boot_at: iso(h.boot), first_seen: iso(h.boot + 60000), last_seen: iso(h.last), snapshots: 1200 }],
+            boots: [{ boot_at: iso(h.boot), first_seen: iso(h.boot + 60000), last_seen: iso(h.last), snapshots: 1200 }, { boot_at: iso(h.boot - 400 * HOUR), first_seen: iso(h.boot - 399 * HOUR), last_seen: iso(h.boot - HOUR), snapshots: 4788 }],
             totals_series: { t, nonpaged_bytes: np, paged_bytes: pg },
             objects: [{ type: "Thread", objects: 3120, handles: 4100 }, { type: "File", objects: 20133, handles: 18022 }, { type: "Event", objects: 41000, handles: 40100 }],
             processes: [{ pid: 4820, image: w.hostile ? w.evil("vmcompute.exe", 0) : "vmcompute.exe", handles: 410233 }, { pid: 4, image: "System", handles: 8120 }, { pid: 988, image: "svchost.exe", handles: 2980 }],
@@ -346,6 +347,7 @@ export async function startFake(size = {}) {
             big_blocks: h.leak ? { at: iso(now - 3 * HOUR), tags: [{ tag: "WCsc", sizes: [{ bytes: 4096, blocks: 180000 }, { bytes: 65536, blocks: 210 }] }] } : null,
           };
         }
+        if (part[2] !== "tags") return answerHost(part[2], h, { fleet: f, w, query, now, detail: () => answer("GET", "/hosts/" + part[1], new URLSearchParams(), "") });
         if (part[2] === "tags" && part[4] === "series") {
           const t = tags.find((x) => x.tag === part[3]);
           if (!t) throw missing;

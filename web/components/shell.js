@@ -49,9 +49,11 @@ const KEYS = [
   ["On a host, as in poolmon", [["p", "nonpaged, paged, both"], ["b", "sort by bytes"],
     ["d", "sort by difference (allocs \u2212 frees)"], ["a", "sort by allocs"], ["f", "sort by frees"],
     ["m", "sort by bytes per alloc"], ["t", "sort by tag"],
-    ["( or )", "sort by change, and back"], ["s", "sort by score against peers"]]],
-  ["In the host\u2019s table", [["\u2191 \u2193 PgUp PgDn Home End", "move"], ["Space", "show the row over time"],
-    ["Enter", "open the tag"], ["[ and ]", "an hour back, an hour on"], ["n", "back to now"]]],
+    ["( or )", "sort by change, and back"], ["s", "sort by score against peers"],
+    ["Space", "pause and go on"], ["l", "mark what changed, or not"]]],
+  ["In the host\u2019s table", [["\u2191 \u2193 PgUp PgDn Home End", "move"], ["c", "show the row over time"],
+    ["Enter", "open the tag"], ["[ and ]", "an hour back, an hour on"], [", and .", "the entry before, the next"], ["n", "back to now"]]],
+  ["On a chart", [["\u2190 \u2192", "move the cursor (Shift: by ten)"], ["Enter", "go to that moment"], ["Esc", "leave it"]]],
 ];
 
 /** @param {{ open: boolean, onClose: () => void }} props */
