@@ -34,7 +34,7 @@ static enum kind kind_of(const struct contrast_item *item)
 /* "driver,os": a set of kinds; all when absent. */
 static enum status query_kinds(const struct req *rq, unsigned *ret_kinds, struct err *err)
 {
-    const char *at = req_query(rq, "kind");
+    const char *at = req_query(rq, "kinds");
 
     *ret_kinds = at == NULL ? ~0u : 0;
     while (at != NULL) {
@@ -43,8 +43,8 @@ static enum status query_kinds(const struct req *rq, unsigned *ret_kinds, struct
                (strlen(kind_texts[i]) != length || strncmp(kind_texts[i], at, length) != 0))
             i++;
         if (i == KIND_COUNT)
-            return err_field(err, ST_INVALID, "kind",
-                             "kind takes driver, os, hardware, app, state, other");
+            return err_field(err, ST_INVALID, "kinds",
+                             "kinds takes driver, os, hardware, app, state, other");
         *ret_kinds |= 1u << i;
         at = at[length] == ',' ? at + length + 1 : NULL;
     }
@@ -200,7 +200,7 @@ static void write_head(const struct explain_selection *s, const struct contrast 
 
 enum status api_explain(struct req *rq, struct resp *rs, struct err *err)
 {
-    static const char *const names[] = {LIST_PARAMETERS, EXPLAIN_PARAMETERS, "kind", "q"};
+    static const char *const names[] = {LIST_PARAMETERS, EXPLAIN_PARAMETERS, "kinds", "q"};
     AUTO_LIST_QUERY struct list_query query = {0};
     AUTO_EXPLAIN_SELECTION struct explain_selection s = {0};
     AUTO_CONTRAST struct contrast contrast = {0};

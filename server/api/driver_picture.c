@@ -235,7 +235,9 @@ void driver_judge(size_t count, const size_t *hosts, const size_t *blamed,
         struct driver_judged *judged = &ret_judged[i];
         judged->blamed = blamed[i];
         judged->share = exact_share(blamed[i], hosts[i], 0.95);
-        judged->verdict = hosts[i] == 0 ? DRIVER_UNUSED : blamed[i] > 0 ? DRIVER_MIXED : DRIVER_FEW;
+        judged->verdict = hosts[i] == 0                                   ? DRIVER_UNUSED
+                          : blamed[i] > 0 && hosts[i] >= DRIVER_BAD_HOSTS ? DRIVER_MIXED
+                                                                          : DRIVER_FEW;
         if (blamed[i] >= DRIVER_BAD_HOSTS &&
             (double)blamed[i] >= DRIVER_BAD_SHARE * (double)hosts[i]) {
             judged->verdict = DRIVER_BAD;
