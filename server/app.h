@@ -8,8 +8,10 @@
 
 #include "server/config.h"
 #include "server/ingest/ingest.h"
+#include "server/state/facts.h"
 #include "server/state/fleet.h"
 #include "server/state/known_view.h"
+#include "server/state/trends.h"
 #include "server/state/wants.h"
 #include "server/store/db.h"
 #include "server/tagdict/tagdict.h"
@@ -25,6 +27,8 @@ struct app {
     struct tagdict *tagdict;        /* built-in and imported; immutable while serving */
     struct known_cache *known;      /* known leaks: built-in, imported */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
+    struct facts_cache *facts;      /* attributes and driver builds of every host */
+    struct trends_cache *trends;    /* the last week of every tag */
     struct notify *notify;          /* server/notify/notify.h: tells others of findings */
     struct http *http;
     int64_t started_at_us;

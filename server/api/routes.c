@@ -8,6 +8,7 @@
 #include "server/api/api_diagnose.h"
 #include "server/api/api_drivers.h"
 #include "server/api/api_enroll.h"
+#include "server/api/api_explain.h"
 #include "server/api/api_findings.h"
 #include "server/api/api_hosts.h"
 #include "server/api/api_ingest.h"
@@ -25,6 +26,7 @@ const struct route routes[] = {
     API_OVERVIEW_ROUTES, API_HOSTS_ROUTES,    API_TAGS_ROUTES,    API_FINDINGS_ROUTES,
     API_DRIVERS_ROUTES,  API_DIAGNOSE_ROUTES, API_KNOWN_ROUTES,   API_META_ROUTES,
     API_USERS_ROUTES,    API_TOKENS_ROUTES,   API_AUDIT_ROUTES,   API_NOTIFY_ROUTES,
+    API_EXPLAIN_ROUTES,
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];

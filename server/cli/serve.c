@@ -136,7 +136,10 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
     app->tagdict = tagdict_new();
     app->wants = wants_new();
     app->known = known_cache_new();
-    if (app->fleet == NULL || app->tagdict == NULL || app->wants == NULL || app->known == NULL)
+    app->facts = facts_cache_new();
+    app->trends = trends_cache_new();
+    if (app->fleet == NULL || app->tagdict == NULL || app->wants == NULL || app->known == NULL ||
+        app->facts == NULL || app->trends == NULL)
         return err_set(err, ST_NOMEM, "could not start: out of memory");
     enum status status = db_pool_new(&database, &app->db, err);
     if (status == ST_OK)
@@ -172,6 +175,8 @@ static void stop(struct app *app, struct jobs *jobs)
     tagdict_free(app->tagdict);
     wants_free(app->wants);
     known_cache_free(app->known);
+    facts_cache_free(app->facts);
+    trends_cache_free(app->trends);
     db_pool_free(app->db);
 }
 

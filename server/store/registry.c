@@ -5,11 +5,13 @@
 #include "server/store/store_driver_files.h"
 #include "server/store/store_drivers.h"
 #include "server/store/store_enroll.h"
+#include "server/store/store_facts.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_host_reads.h"
 #include "server/store/store_known.h"
 #include "server/store/store_notify.h"
 #include "server/store/store_rollups.h"
+#include "server/store/store_tag_hours.h"
 #include "server/store/store_tags.h"
 #include "server/store/store_tokens.h"
 #include "server/store/store_users.h"
@@ -21,6 +23,7 @@ const struct stmt_table *const store_registry[] = {
     &store_driver_files_statements,
     &store_drivers_statements,
     &store_enroll_statements,
+    &store_facts_statements,
     &store_findings_apply_statements,
     &store_findings_statements,
     &store_host_reads_statements,
@@ -32,6 +35,7 @@ const struct stmt_table *const store_registry[] = {
     &store_notify_statements,
     &store_rollups_statements,
     &store_snapshots_statements,
+    &store_tag_hours_statements,
     &store_tags_statements,
     &store_tokens_statements,
     &store_users_statements,
