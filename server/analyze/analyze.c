@@ -192,7 +192,7 @@ enum status analysis_finish(struct analysis *analysis, struct finding_list *ret_
     if (fleet_seal(&analysis->fleet, err) != ST_OK)
         return ST_NOMEM;
     AUTO_PEER_CACHE struct peer_cache *cache = peer_cache_new(&analysis->fleet);
-    if (cache == NULL || detect_pairs(&analysis->fleet, cache, &pairs, &pair_count) != ST_OK ||
+    if (cache == NULL || detect_pairs(&analysis->fleet, &pairs, &pair_count) != ST_OK ||
         group_pairs(&analysis->fleet, pairs, pair_count, analysis->options.tagdict, &incidents) !=
             ST_OK)
         return err_set(err, ST_NOMEM, "could not compare hosts: out of memory");
