@@ -4,6 +4,7 @@
 #include "server/analyze/usual.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 #define HIGH_MIN_SHARE   0.004 /* of RAM, above what is usual */
 #define HIGH_WEAK_SHARE  0.25  /* the same where no other host is of this kind */
 #define HIGH_RATIO       2.0   /* over what nearly all hold */
+#define Z_HIGH           6.0
+#define LOG_SPREAD_MIN   0.15 /* hosts that agree to the byte: 11 % */
 #define WORK_POWER       1.5   /* a row may grow so much faster than the number of processes */
 
 double detect_headroom(const struct fleet_host *host, enum pool pool)
@@ -139,7 +142,8 @@ static double excess_of(const struct feature *feature, const struct usual *usual
     double prior = (feature->flags & FEATURE_PRIOR_LEAK) != 0 ? 0 : (double)feature->prior_peak;
     bool told = is_known(usual) && usual->elders >= 3;
     double above = own;
-    if (is_known(usual) && (double)feature->lowest < 0.5 * usual->middle)
+    bool from_boot = (feature->flags & FEATURE_FROM_BOOT) != 0;
+    if (is_known(usual) && (from_boot || (double)feature->lowest < 0.5 * usual->middle))
         above = fmax(above, usual->level);
     if ((double)feature->lowest < 0.5 * prior && !(told && prior > 3 * usual->level))
         above = fmax(above, prior);
@@ -184,9 +188,10 @@ static void judge_level(const struct fleet_host *host, const struct feature *fea
     bool rose = feature->newness >= 0.5f && feature->drawdown <= 0.3f && feature->points >= 4 &&
                 feature->span_hours >= 0.5f && judged->excess >= floor;
     bool lately = rose && (feature->flags & FEATURE_FROM_BOOT) == 0;
-    double over = bytes - usual->level;
-    bool apart = bytes > gap && over >= floor && bytes >= HIGH_RATIO * usual->level &&
-                 over >= SWINGS_LIKELY * usual->swing;
+    double over = bytes - usual->level_most;
+    double z = (log2(bytes + 65536) - usual->log_middle) / fmax(usual->log_spread, LOG_SPREAD_MIN);
+    bool apart = bytes > gap && over >= floor && bytes >= HIGH_RATIO * usual->level_most &&
+                 over >= SWINGS_LIKELY * usual->swing && z >= Z_HIGH;
     if (!is_known(usual)) {
         /* Only the plainest case: much of the machine, taken in this boot, kept for a day. */
         if (feature->lowest > 0.4f * feature->bytes || feature->flat_hours < 24 ||
@@ -202,7 +207,7 @@ static void judge_level(const struct fleet_host *host, const struct feature *fea
     if (rose && judged->swings >= SWINGS_SURE && (lately || usual->elders >= 3))
         judged->belief = fmin(0.5 + 0.05 * judged->swings, 0.9);
     else if (apart && (feature->lowest > 0.4f * feature->bytes || feature->flat_hours >= 3))
-        judged->belief = fmin(0.5 + 0.05 * bytes / fmax(usual->level, SWING_MIN_BYTES), 0.9);
+        judged->belief = fmin(0.5 + 0.05 * (z - Z_HIGH), 0.9);
     else
         return;
     judged->verdict = VERDICT_HIGH;
@@ -226,6 +231,23 @@ static struct judged judge(struct usual_row *row, const struct fleet *fleet, siz
         judge_level(host, feature, &usual, gap, &level);
         if (level.verdict != VERDICT_NONE)
             judged = level;
+    }
+    if (getenv("DET") != NULL && judged.verdict != VERDICT_NONE && judged.belief >= 0.3) {
+        const char *text = getenv("DET");
+        if (tag_from_bytes((const unsigned char *)text) == feature->tag)
+            fprintf(stderr,
+                    "%s %s v%d b%.2f own%.2f sw%.1f ex%.1f | now %.1f low %.1f growth %.1f new "
+                    "%.2f dd %.2f lin %.2f span %.1f shape %d flags %d prior %.1f peak %.1f work "
+                    "%.2f| up %.1f ram %.0f role %s| usual hosts %zu eld %zu mid %.1f lev %.1f most "
+                    "%.1f sw %.1f foreign %d gap %.1f\n",
+                    text, host->id, judged.verdict, judged.belief, judged.own, judged.swings,
+                    judged.excess / 1e6, feature->bytes / 1e6, feature->lowest / 1e6,
+                    feature->growth / 1e6, feature->newness, feature->drawdown, feature->linear,
+                    feature->span_hours, feature->shape, feature->flags, feature->prior_peak / 1e6,
+                    feature->peak / 1e6, feature->work, host->uptime_hours, host->ram / 0x1p30,
+                    host->cohort.role, usual.hosts, usual.elders, usual.middle / 1e6,
+                    usual.level / 1e6, usual.level_most / 1e6, usual.swing / 1e6, usual.foreign,
+                    gap / 1e6);
     }
     return judged;
 }

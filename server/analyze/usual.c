@@ -15,6 +15,7 @@
 #define GAP_LOWER   0.35                /* of the hosts must be below it */
 #define GAP_BYTES   (64.0 * 1024 * 1024)
 #define GAP_SHARE   0.005
+#define FAR_LARGER  4.0 /* times the RAM of every other: not comparable */
 #define AGES        16
 #define GROUPS_MAX  64
 
@@ -28,6 +29,8 @@ struct measured {
     double middle[SCALE_COUNT];
     double level[SCALE_COUNT];
     double swing[SCALE_COUNT];
+    double log_middle[SCALE_COUNT];
+    double log_spread[SCALE_COUNT];
     double ram_most;
 };
 
@@ -261,6 +264,10 @@ static void measure(struct usual_row *row, size_t group, unsigned age, struct me
         to->level[scale] = robust_quantile(elder, elders, NEARLY_ALL);
         to->middle[scale] = robust_median(elder, elders);
         spread[scale] = spread_of(elder, elders);
+        for (size_t i = 0; i < elders; i++)
+            elder[i] = log2(elder[i] + LOG_FLOOR);
+        to->log_middle[scale] = robust_median(elder, elders);
+        to->log_spread[scale] = robust_mad(elder, elders, to->log_middle[scale]) / 0.6745;
     }
     to->scale = spread[SCALE_RAM] < 0.9 * spread[SCALE_NONE] ? SCALE_RAM : SCALE_NONE;
 }
@@ -283,6 +290,15 @@ static void take_in(struct usual_row *row, size_t host, size_t group, struct usu
         swing *= more;
         middle *= more;
     }
+    double other = of->level[SCALE_RAM - of->scale] * (of->scale == SCALE_RAM ? 1 : ram);
+    double log_middle = of->log_middle[of->scale] + log2(by);
+    usual->level_most = fmax(usual->level_most, fmax(level, other));
+    if (log_middle + 4 * of->log_spread[of->scale] >
+        usual->log_middle + 4 * usual->log_spread) { /* the one that leaves more room */
+        usual->log_middle = log_middle;
+        usual->log_spread = of->log_spread[of->scale];
+    }
+    usual->foreign = usual->foreign || row->fleet->hosts[host].ram > FAR_LARGER * of->ram_most;
     usual->level = fmax(usual->level, level);
     usual->swing = fmax(usual->swing, swing);
     usual->middle = fmax(usual->middle, middle);
@@ -296,8 +312,9 @@ struct usual usual_of(struct usual_row *row, size_t host)
     take_in(row, host, 0, &usual);
     usual.hosts = row->measured[age].hosts;
     usual.elders = row->measured[age].elders;
-    usual.foreign = row->group_count > 2 && row->group_hosts[group] < USUAL_HOSTS_MIN;
-    if (row->group_count > 2 && group > 0 && !usual.foreign)
+    bool known = row->group_count <= 2 || row->group_hosts[group] >= USUAL_HOSTS_MIN;
+    usual.foreign = usual.foreign || !known;
+    if (row->group_count > 2 && group > 0 && known)
         take_in(row, host, group, &usual);
     return usual;
 }

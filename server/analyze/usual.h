@@ -21,7 +21,11 @@ struct usual {
     double middle;  /* bytes a host like this one holds: median */
     double level;   /* the same: what nearly all stay below */
     double swing;   /* how far such a row moves within a boot on nearly all */
-    bool foreign;   /* this host's role is known, and too few of its role are among them */
+    double level_most; /* like level, whether rows go with RAM or not: the higher of both */
+    double log_middle; /* log2 of bytes; and how far the hosts are apart, as a standard deviation */
+    double log_spread;
+    bool foreign; /* this host's role is known and too few of its role are among them, or it is far
+                     larger than all of them */
 };
 
 struct usual_row; /* one row over all hosts */
