@@ -16,8 +16,8 @@
 #define SWINGS_DOUBT     2.0  /* excess over what such a row moves by itself on other hosts */
 #define SWINGS_LIKELY    3.0
 #define SWINGS_SURE      6.0
-#define HIGH_MIN_BYTES   (48.0 * 1024 * 1024)
-#define HIGH_MIN_SHARE   0.004 /* of RAM, above what is usual */
+#define HIGH_MIN_BYTES   (8.0 * 1024 * 1024)
+#define HIGH_MIN_SHARE   0.0007 /* of RAM, above what is usual: of one row */
 #define HIGH_WEAK_SHARE  0.25  /* the same where no other host is of this kind */
 #define HIGH_RATIO       2.0   /* over what nearly all hold */
 #define Z_HIGH           6.0
@@ -139,13 +139,15 @@ static bool is_known(const struct usual *usual)
 static double excess_of(const struct feature *feature, const struct usual *usual)
 {
     double own = (double)feature->lowest * pow(fmax((double)feature->work, 1), WORK_POWER);
-    double prior = (feature->flags & FEATURE_PRIOR_LEAK) != 0 ? 0 : (double)feature->prior_peak;
+    bool seen = (feature->flags & FEATURE_PRIOR_SEEN) != 0; /* and it stayed there */
+    bool leaked = (feature->flags & FEATURE_PRIOR_LEAK) != 0 && !seen;
+    double prior = leaked ? 0 : (double)feature->prior_peak;
     bool told = is_known(usual) && usual->elders >= 3;
     double above = own;
     bool from_boot = (feature->flags & FEATURE_FROM_BOOT) != 0;
     if (is_known(usual) && (from_boot || (double)feature->lowest < 0.5 * usual->middle))
         above = fmax(above, usual->level);
-    if ((double)feature->lowest < 0.5 * prior && !(told && prior > 3 * usual->level))
+    if ((double)feature->lowest < 0.5 * prior && (seen || !told || prior <= 3 * usual->level))
         above = fmax(above, prior);
     return (double)feature->bytes - above;
 }
@@ -166,7 +168,9 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
                        needed_hours(host, feature) > 3;
     judged->verdict = VERDICT_GROWS;
     judged->own = own;
-    if (!known)
+    if (!known && usual->hosts > 0 && (double)feature->bytes <= 1.2 * usual->level)
+        judged->belief = own * 0.25;
+    else if (!known)
         judged->belief = own * (maybe_cache ? 0.4 : 0.75);
     else if (judged->swings < SWINGS_DOUBT)
         judged->belief = own * 0.25;
@@ -191,7 +195,8 @@ static void judge_level(const struct fleet_host *host, const struct feature *fea
     double over = bytes - usual->level_most;
     double z = (log2(bytes + 65536) - usual->log_middle) / fmax(usual->log_spread, LOG_SPREAD_MIN);
     bool apart = bytes > gap && over >= floor && bytes >= HIGH_RATIO * usual->level_most &&
-                 over >= SWINGS_LIKELY * usual->swing && z >= Z_HIGH;
+                 over >= SWINGS_LIKELY * usual->swing &&
+                 z >= Z_HIGH * (1 + 3 / fmax((double)usual->hosts, 1));
     if (!is_known(usual)) {
         /* Only the plainest case: much of the machine, taken in this boot, kept for a day. */
         if (feature->lowest > 0.4f * feature->bytes || feature->flat_hours < 24 ||

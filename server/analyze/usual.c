@@ -13,8 +13,8 @@
 #define GAP_RATIO   2.5                 /* between two neighbouring hosts */
 #define GAP_MEDIAN  4.0                 /* the upper one over the middle of the lower ones */
 #define GAP_LOWER   0.35                /* of the hosts must be below it */
-#define GAP_BYTES   (64.0 * 1024 * 1024)
-#define GAP_SHARE   0.005
+#define GAP_BYTES   (8.0 * 1024 * 1024)
+#define GAP_SHARE   0.0007
 #define FAR_LARGER  4.0 /* times the RAM of every other: not comparable */
 #define AGES        16
 #define GROUPS_MAX  64
