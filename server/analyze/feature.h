@@ -79,6 +79,9 @@ struct feature {
     float prior_peak;   /* of earlier boots; 0 none */
     float prior_rate;   /* of the newest earlier boot, bytes per hour; 0 none */
     float onset_hours;  /* relative to the host's newest point, <= 0 */
+    float peak;         /* highest of the whole history */
+    float swing;        /* widest range within one boot, its first hour left out */
+    float work;         /* processes now over those at the onset; 1 unknown */
 };
 
 /* Scratch for a series of up to `count` points. */
