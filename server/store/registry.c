@@ -7,6 +7,7 @@
 #include "server/store/store_enroll.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_known.h"
+#include "server/store/store_mutes.h"
 #include "server/store/store_notify.h"
 #include "server/store/store_rollups.h"
 #include "server/store/store_tags.h"
@@ -21,11 +22,13 @@ const struct stmt_table *const store_registry[] = {
     &store_drivers_statements,
     &store_enroll_statements,
     &store_findings_apply_statements,
+    &store_findings_patch_statements,
     &store_findings_statements,
     &store_hosts_statements,
     &store_ingest_statements,
     &store_known_statements,
     &store_load_statements,
+    &store_mutes_statements,
     &store_notify_send_statements,
     &store_notify_statements,
     &store_rollups_statements,
