@@ -6,6 +6,7 @@
 #include "server/store/store_drivers.h"
 #include "server/store/store_enroll.h"
 #include "server/store/store_findings.h"
+#include "server/store/store_fix.h"
 #include "server/store/store_known.h"
 #include "server/store/store_mutes.h"
 #include "server/store/store_notify.h"
@@ -24,6 +25,7 @@ const struct stmt_table *const store_registry[] = {
     &store_findings_apply_statements,
     &store_findings_patch_statements,
     &store_findings_statements,
+    &store_fix_statements,
     &store_hosts_statements,
     &store_ingest_statements,
     &store_known_statements,
