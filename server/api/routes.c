@@ -14,6 +14,7 @@
 #include "server/api/api_ingest.h"
 #include "server/api/api_known.h"
 #include "server/api/api_meta.h"
+#include "server/api/api_mutes.h"
 #include "server/api/api_notify.h"
 #include "server/api/api_overview.h"
 #include "server/api/api_session.h"
@@ -27,6 +28,7 @@ const struct route routes[] = {
     API_DRIVERS_ROUTES,  API_DIAGNOSE_ROUTES, API_KNOWN_ROUTES,   API_META_ROUTES,
     API_USERS_ROUTES,    API_TOKENS_ROUTES,   API_AUDIT_ROUTES,   API_NOTIFY_ROUTES,
     API_EXPLAIN_ROUTES,
+    API_MUTES_ROUTES,
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];
