@@ -142,6 +142,19 @@ static void make_etag(struct reply *reply)
     snprintf(reply->etag, sizeof reply->etag, "\"%s\"", text);
 }
 
+void reply_quotas(const struct reply *reply, struct strbuf *policy, struct strbuf *now)
+{
+    for (size_t i = 0; i < sizeof reply->quotas / sizeof reply->quotas[0]; i++) {
+        const struct quota *quota = &reply->quotas[i];
+        if (quota->name == NULL)
+            continue;
+        strbuf_printf(policy, "%s\"%s\";q=%u;w=%u", policy->length > 0 ? ", " : "", quota->name,
+                      quota->most, quota->window_seconds);
+        strbuf_printf(now, "%s\"%s\";r=%u;t=%u", now->length > 0 ? ", " : "", quota->name,
+                      quota->left, quota->seconds);
+    }
+}
+
 static void drop_body(struct reply *reply)
 {
     strbuf_done(&reply->body);

@@ -14,6 +14,7 @@
 #include "server/store/store_notify.h"
 #include "server/store/store_rollups.h"
 #include "server/store/store_tag_hours.h"
+#include "server/store/store_server.h"
 #include "server/store/store_tags.h"
 #include "server/store/store_tokens.h"
 #include "server/store/store_users.h"
@@ -39,6 +40,7 @@ const struct stmt_table *const store_registry[] = {
     &store_notify_send_statements,
     &store_notify_statements,
     &store_rollups_statements,
+    &store_server_statements,
     &store_snapshots_statements,
     &store_tag_hours_statements,
     &store_tags_statements,
