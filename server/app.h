@@ -24,6 +24,7 @@ struct app {
     struct wants *wants;            /* what agents are asked for with the next answer */
     struct tagdict *tagdict;        /* built-in and imported; immutable while serving */
     struct known_cache *known;      /* known leaks: built-in, imported */
+    struct reply_cache *replies;    /* server/http/reply_cache.h: packed answers of big fleets */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
     struct notify *notify;          /* server/notify/notify.h: tells others of findings */
     struct http *http;

@@ -12,6 +12,7 @@
 #include "server/api/api_hosts.h"
 #include "server/api/api_ingest.h"
 #include "server/api/api_known.h"
+#include "server/api/api_map.h"
 #include "server/api/api_meta.h"
 #include "server/api/api_notify.h"
 #include "server/api/api_overview.h"
@@ -24,7 +25,8 @@ const struct route routes[] = {
     API_ENROLL_ROUTES,   API_AGENT_ROUTES,    API_SESSION_ROUTES, API_INGEST_ROUTES,
     API_OVERVIEW_ROUTES, API_HOSTS_ROUTES,    API_TAGS_ROUTES,    API_FINDINGS_ROUTES,
     API_DRIVERS_ROUTES,  API_DIAGNOSE_ROUTES, API_KNOWN_ROUTES,   API_META_ROUTES,
-    API_USERS_ROUTES,    API_TOKENS_ROUTES,   API_AUDIT_ROUTES,   API_NOTIFY_ROUTES,
+    API_MAP_ROUTES,      API_USERS_ROUTES,    API_TOKENS_ROUTES,  API_AUDIT_ROUTES,
+    API_NOTIFY_ROUTES,
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];

@@ -6,6 +6,7 @@
 #include "server/store/store_drivers.h"
 #include "server/store/store_enroll.h"
 #include "server/store/store_findings.h"
+#include "server/store/store_fleet.h"
 #include "server/store/store_known.h"
 #include "server/store/store_notify.h"
 #include "server/store/store_rollups.h"
@@ -22,6 +23,7 @@ const struct stmt_table *const store_registry[] = {
     &store_enroll_statements,
     &store_findings_apply_statements,
     &store_findings_statements,
+    &store_fleet_statements,
     &store_hosts_statements,
     &store_ingest_statements,
     &store_known_statements,
