@@ -28,6 +28,7 @@ struct app {
     tagdict_now tagdict; /* built-in and imported; swapped by tag_lists_refresh(). Take it once */
     struct tag_lists *tag_lists;
     struct known_cache *known;      /* known leaks: built-in, imported */
+    struct reply_cache *replies;    /* server/http/reply_cache.h: packed answers of big fleets */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
     struct facts_cache *facts;      /* attributes and driver builds of every host */
     struct trends_cache *trends;    /* the last week of every tag */

@@ -124,11 +124,11 @@ interface Finding {
   tags_detail?: { tag: string; driver: string | null; description: string | null }[];
 }
 
-interface Overview {
+interface Overview extends OverviewFleet {
   as_of: Time;
   analyzed_at: Time;
   server_time: Time;
-  hosts: { total: number; reporting: number; silent: number; in_findings: number };
+  hosts: { total: number; reporting: number; silent: number; in_findings: number; awaiting: number; standing: Standing };
   snapshots: { last_hour: number; last_day: number };
   pools: { nonpaged_bytes: Bytes; paged_bytes: Bytes };
   findings: {
@@ -442,4 +442,25 @@ interface HostPair {
 interface HostComparison extends HostSide, List<HostPair> {
   factor: number;
   against: HostSide;
+// map: Today, Fleet map, Hosts
+interface Standing {
+  critical: number;
+  warning: number;
+  info: number;
+  silent: number;
+  awaiting: number;
+  ok: number;
+}
+
+interface OverviewFleet {
+  map: { by: "role"; groups: (Standing & { label: string | null; groups: number; hosts: number })[] };
+  checked: { hosts: number; tags: number; rows: number; cohorts: number; since: Time };
+  changes: {
+    new: number;
+    worsened: number;
+    resolved: number;
+    items: { finding_id: string; change: "new" | "worsened" | "resolved"; at: Time; kind: string; severity: Severity; summary: string }[];
+  };
+  changes_since: Time;
+  first_to_run_out: { host_id: string; name: string | null; finding_id: string; limit: string | null; exhausts_at: Exhaustion } | null;
 }

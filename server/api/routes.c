@@ -13,6 +13,7 @@
 #include "server/api/api_hosts.h"
 #include "server/api/api_ingest.h"
 #include "server/api/api_known.h"
+#include "server/api/api_map.h"
 #include "server/api/api_meta.h"
 #include "server/api/api_mutes.h"
 #include "server/api/api_notify.h"
@@ -36,6 +37,8 @@ const struct route routes[] = {
     API_DRIVERS_ROUTES,  API_DIAGNOSE_ROUTES,  API_KNOWN_ROUTES,   API_META_ROUTES,
     API_USERS_ROUTES,    API_TOKENS_ROUTES,    API_AUDIT_ROUTES,   API_NOTIFY_ROUTES,
     API_SERVER_ROUTES,   API_TAG_LISTS_ROUTES,
+    API_MAP_ROUTES,      API_USERS_ROUTES,    API_TOKENS_ROUTES,  API_AUDIT_ROUTES,
+    API_NOTIFY_ROUTES,
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];

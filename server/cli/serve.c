@@ -8,6 +8,7 @@
 #include "server/app.h"
 #include "server/cli/cli.h"
 #include "server/http/daemon.h"
+#include "server/http/reply_cache.h"
 #include "server/jobs/jobs.h"
 #include "server/notify/notify.h"
 #include "server/state/view.h"
@@ -146,6 +147,8 @@ static enum status start(struct app *app, struct err *err)
         status = ingest_start(app->db, app->fleet, &ingest, &app->ingest, err);
     if (status == ST_OK)
         status = fleet_view_cache_new(app->fleet, &app->views, err);
+    if (status == ST_OK && (app->replies = reply_cache_new()) == NULL)
+        status = err_set(err, ST_NOMEM, "could not start: out of memory");
     if (status == ST_OK)
         status = notify_start(app, &app->notify, err);
     if (status == ST_OK)
@@ -167,6 +170,7 @@ static void stop(struct app *app)
     jobs_stop(app->jobs);
     notify_free(app->notify);
     ingest_stop(app->ingest);
+    reply_cache_free(app->replies);
     fleet_view_cache_free(app->views);
     if (app->fleet != NULL)
         fleet_free(app->fleet);

@@ -9,6 +9,7 @@
 #include "server/store/store_findings.h"
 #include "server/store/store_host_reads.h"
 #include "server/store/store_fix.h"
+#include "server/store/store_fleet.h"
 #include "server/store/store_known.h"
 #include "server/store/store_mutes.h"
 #include "server/store/store_notify.h"
@@ -32,6 +33,7 @@ const struct stmt_table *const store_registry[] = {
     &store_findings_statements,
     &store_host_reads_statements,
     &store_fix_statements,
+    &store_fleet_statements,
     &store_hosts_statements,
     &store_ingest_statements,
     &store_known_statements,

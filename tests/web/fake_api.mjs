@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { answerHost } from "./fake_host.mjs";
+import { fleetMap, overviewFleet } from "./fake_map.mjs";
 
 const ROOT = fileURLToPath(new URL("../../build/web/", import.meta.url));
 export const CSP =
@@ -269,9 +270,11 @@ export async function startFake(size = {}) {
       case "overview": {
         const sumsAll = w.hostItems.reduce((a, h) => ({ n: a.n + h.nonpaged_bytes, p: a.p + h.paged_bytes }), { n: 0, p: 0 });
         const silent = w.hostItems.filter((h) => now - Date.parse(h.last_seen) > HOUR).length;
+        const whole = overviewFleet(w, f, query);
         return {
+          ...whole.more,
           as_of: hosts.length ? iso(now - 30000) : null, analyzed_at: hosts.length ? iso(now - 120000) : null, server_time: iso(Date.now()),
-          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, in_findings: w.affected.size },
+          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, in_findings: w.affected.size, ...whole.hosts },
           snapshots: { last_hour: hosts.length * 12, last_day: hosts.length * 288 }, pools: { nonpaged_bytes: hosts.length ? sumsAll.n : null, paged_bytes: hosts.length ? sumsAll.p : null },
           findings: { open: w.findings.length, critical: w.findings.filter((x) => x.severity === "critical").length, warning: w.findings.filter((x) => x.severity === "warning").length, info: w.findings.filter((x) => x.severity === "info").length, new_since_yesterday: w.findings.length ? 1 : 0 },
           top_findings: w.findings.map((x) => finding({ ...x, hosts: x.hosts.slice(0, 20) })),
@@ -301,6 +304,8 @@ export async function startFake(size = {}) {
         if (query.get("host")) items = items.filter((x) => x.hosts.some((h) => h.id === query.get("host")));
         return paged(items, query);
       }
+      case "fleet-map":
+        return fleetMap(w, f, query);
       case "hosts": {
         if (!part[1]) {
           const q = (query.get("q") ?? "").toLowerCase();

@@ -7,6 +7,7 @@ import { Jump } from "./jump.js";
 
 const NAV = [
   ["/", "Today", "today"],
+  ["/map", "Map", "map"],
   ["/findings", "Findings", "findings finding"],
   ["/tags", "Tags", "tags tag"],
   ["/hosts", "Hosts", "hosts host"],
@@ -44,7 +45,7 @@ function ThemeButton() {
 }
 
 const KEYS = [
-  ["Everywhere", [["/", "search"], ["g then t", "Today"], ["g then a", "Tags"], ["g then h", "Hosts"],
+  ["Everywhere", [["/", "search"], ["g then t", "Today"], ["g then m", "Fleet map"], ["g then a", "Tags"], ["g then h", "Hosts"],
     ["g then f", "Findings"], ["g then d", "Diagnose"], ["?", "this help"]]],
   ["On a host, as in poolmon", [["p", "nonpaged, paged, both"], ["b", "sort by bytes"],
     ["d", "sort by difference (allocs \u2212 frees)"], ["a", "sort by allocs"], ["f", "sort by frees"],
@@ -109,7 +110,7 @@ export function Shell({ session, view, children }) {
 
   useEffect(() => {
     /** @type {Record<string, string>} */
-    const go = { t: "/", a: "/tags", h: "/hosts", f: "/findings", v: "/drivers", d: "/diagnose" };
+    const go = { t: "/", m: "/map", a: "/tags", h: "/hosts", f: "/findings", v: "/drivers", d: "/diagnose" };
     const onKey = (/** @type {KeyboardEvent} */ e) => {
       if (e.ctrlKey || e.metaKey || e.altKey || isTyping(e) || document.querySelector("dialog[open]")) return;
       if (e.key === "?") {
