@@ -8,6 +8,7 @@
 #define SERVER_ANALYZE_FEATURE_H
 
 #include "common/tag.h"
+#include "server/analyze/curve.h"
 #include "server/analyze/robust.h"
 
 #include <stdbool.h>
@@ -79,6 +80,7 @@ struct feature {
     float prior_peak;   /* of earlier boots; 0 none */
     float prior_rate;   /* of the newest earlier boot, bytes per hour; 0 none */
     float onset_hours;  /* relative to the host's newest point, <= 0 */
+    const struct curve *curve; /* of rows that grow; NULL: not kept */
 };
 
 /* Scratch for a series of up to `count` points. */
