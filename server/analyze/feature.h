@@ -72,14 +72,14 @@ struct feature {
     float rate_high;
     float rate_3h; /* plain slopes over fixed windows, comparable between hosts */
     float rate_24h;
-    float flat_hours;   /* how long it has stayed within 5 % of now */
-    float lowest;       /* of this boot, bytes */
-    float outstanding;  /* now; NAN unknown */
-    float count_growth; /* outstanding since onset; NAN unknown */
-    float free_share;   /* frees per alloc since onset; NAN unknown */
-    float prior_peak;   /* of earlier boots; 0 none */
-    float prior_rate;   /* of the newest earlier boot, bytes per hour; 0 none */
-    float onset_hours;  /* relative to the host's newest point, <= 0 */
+    float flat_hours;          /* how long it has stayed within 5 % of now */
+    float lowest;              /* of this boot, bytes */
+    float outstanding;         /* now; NAN unknown */
+    float count_growth;        /* outstanding since onset; NAN unknown */
+    float free_share;          /* frees per alloc since onset; NAN unknown */
+    float prior_peak;          /* of earlier boots; 0 none */
+    float prior_rate;          /* of the newest earlier boot, bytes per hour; 0 none */
+    float onset_hours;         /* relative to the host's newest point, <= 0 */
     const struct curve *curve; /* of rows that grow; NULL: not kept */
 };
 

@@ -13,14 +13,18 @@
 #include <string.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": forecast */
-#define BINS          12   /* stretches of equal length, to see how the rest behaves */
-#define CURVATURE     0.5  /* expected spread of the gain in rate over the time seen */
-#define Z_80          1.2816
-#define WIDTH_STEADY  1.0  /* calibrated, see there */
-#define WIDTH_BURSTS  1.0
-#define LIMIT_BLUR    0.004 /* of the limit: other rows move too */
-#define SLOWEST       0.25 /* a parabola that bends down goes on at this share of the mean rate */
-#define STILL_SHARE   0.12 /* of the time seen, without growth at its end: it has stopped */
+#define BINS         12   /* stretches of equal length, to see how the rest behaves */
+#define STRAIGHT     0.02 /* expected gain in rate over the time seen, while it looks straight */
+#define CURVATURE    1.0  /* the same once the curvature is certain */
+#define EVIDENCE     7.0  /* standard errors that make it so */
+#define Z_80         1.2816
+#define WIDTH_STEADY 1.15  /* of the spread that the course itself shows */
+#define DOUBT        0.02  /* of what lies ahead: no course says what comes */
+#define DOUBT_BENT   0.05  /* the same of a parabola */
+#define LIMIT_BLUR   0.004 /* of the limit: other rows move too */
+#define SLOWEST      0.25  /* a parabola that bends down goes on at this share of the mean rate */
+#define STILL_SHARE  0.12  /* of the time seen, without growth at its end: it has stopped */
+#define REACH        10.0  /* times as far ahead as was seen */
 
 static const double horizon = (double)FORECAST_HORIZON_US / (double)US_PER_HOUR;
 
@@ -45,11 +49,12 @@ struct fit {
     double span;
     double beta[3];
     double cov[3][3];
-    double var;   /* of the rest around the fit */
+    double var;    /* of the rest around the fit */
     double whiles; /* how many independent pieces the rest has */
-    double rest;  /* now */
-    double mean;  /* growth over the span */
-    double walk;  /* variance of the growth in one bin; bursts only */
+    double rest;   /* now */
+    double mean;   /* growth over the span */
+    double walk;   /* variance of the growth in one bin; bursts only */
+    double doubt;  /* share of what is gained ahead */
     bool bursts;
 };
 
@@ -170,7 +175,10 @@ static bool fit_course(const struct points *points, double span, bool bursts, st
         return false;
     solve(points, 1e-6, &fit);
     measure_rest(points, &fit);
-    double expected = CURVATURE * fit.mean;
+    double bend = fit.beta[2] / sqrt(fit.cov[2][2] * fit.var / fit.whiles);
+    bool bent = fabs(bend) >= EVIDENCE;
+    double expected = (bent ? CURVATURE : STRAIGHT) * fit.mean;
+    fit.doubt = bent ? DOUBT_BENT : DOUBT;
     solve(points, fit.var / fit.whiles / (expected * expected) + 1e-9, &fit);
     measure_rest(points, &fit);
     for (int i = 0; i < 3; i++)
@@ -186,7 +194,7 @@ static double gain_at(const struct fit *fit, double u, double *ret_spread)
     double ahead = u - 1;
     if (fit->bursts) {
         double bins = ahead * BINS;
-        *ret_spread = WIDTH_BURSTS * sqrt(fit->walk * bins * (1 + bins / BINS));
+        *ret_spread = sqrt(fit->walk * bins * (1 + bins / BINS));
         return fit->mean * ahead;
     }
     double turn = u; /* from where a parabola that bends down goes on as a line */
@@ -200,8 +208,10 @@ static double gain_at(const struct fit *fit, double u, double *ret_spread)
     for (int i = 1; i < 3; i++)
         for (int k = 1; k < 3; k++)
             var += d[i] * fit->cov[i][k] * d[k];
-    *ret_spread = WIDTH_STEADY * sqrt(fmax(var, 0));
-    return gain - fit->rest * (1 - kept);
+    gain -= fit->rest * (1 - kept);
+    var = WIDTH_STEADY * WIDTH_STEADY * var + fit->doubt * fit->doubt * gain * gain;
+    *ret_spread = sqrt(fmax(var, 0));
+    return gain;
 }
 
 /* Own hours until room is filled, at z spreads above or below the middle. */
@@ -307,7 +317,7 @@ static void foresee(const struct forecast_input *input, size_t which, struct for
     double room = fmax(room_of(input, which), 0);
     double blur = LIMIT_BLUR * (double)input->totals->value[limits[which].limit];
     double middle = room > 0 ? hours_to_fill(&fit, room, 0, 0) : 0;
-    if (isinf(middle) || pace_hours(&pace, middle, horizon) >= horizon)
+    if (middle > REACH * span || pace_hours(&pace, middle, horizon) >= horizon)
         return;
     double early = room > 0 ? hours_to_fill(&fit, room, blur, Z_80) : 0;
     double late = room > 0 ? hours_to_fill(&fit, room, blur, -Z_80) : 0;
@@ -327,8 +337,7 @@ void forecast_exhaustion(const struct forecast_input *input, struct forecast *re
 {
     struct forecast best = {TIME_UNKNOWN, TIME_UNKNOWN, TIME_UNKNOWN, NULL};
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        if (totals_has(input->totals, limits[i].used) &&
-            totals_has(input->totals, limits[i].limit))
+        if (totals_has(input->totals, limits[i].used) && totals_has(input->totals, limits[i].limit))
             foresee(input, i, &best);
     }
     *ret_forecast = best;

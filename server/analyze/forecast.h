@@ -39,7 +39,8 @@ struct forecast {
     const char *limit; /* static text; NULL: nothing foreseen */
 };
 
-/* Nothing is foreseen for what has stopped, saturates, or has been seen at less than four points. */
+/* Nothing is foreseen for what has stopped, saturates, or has been seen at less than four points.
+ */
 void forecast_exhaustion(const struct forecast_input *input, struct forecast *ret_forecast);
 
 #endif

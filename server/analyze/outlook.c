@@ -12,8 +12,7 @@ static bool goes_on(const struct feature *feature)
     return feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
 }
 
-static const struct feature *row_of(const struct fleet_host *host,
-                                    const struct incident_row *row)
+static const struct feature *row_of(const struct fleet_host *host, const struct incident_row *row)
 {
     const struct feature *feature = fleet_feature(host, row->pool, row->tag);
     return feature != NULL && feature->curve != NULL ? feature : NULL;

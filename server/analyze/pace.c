@@ -118,8 +118,8 @@ void pace_learn(const double *hours, const double *bytes, size_t count, int64_t 
 
 static double weight_at(const struct pace *pace, double hour)
 {
-    return pace->weight[is_weekend(pace, hour)][hour > 0 ? part_of(fmod(hour, 24) - 24)
-                                                         : part_of(hour)];
+    return pace
+        ->weight[is_weekend(pace, hour)][hour > 0 ? part_of(fmod(hour, 24) - 24) : part_of(hour)];
 }
 
 double pace_own(const struct pace *pace, double hour)
