@@ -136,9 +136,8 @@ static enum status start(struct app *app, struct err *err)
     app->known = known_cache_new();
     app->facts = facts_cache_new();
     app->trends = trends_cache_new();
-    if (app->fleet == NULL || app->tagdict == NULL || app->wants == NULL || app->known == NULL ||
+    if (app->fleet == NULL || app->tag_lists == NULL || app->wants == NULL || app->known == NULL ||
         app->facts == NULL || app->trends == NULL)
-    if (app->fleet == NULL || app->tag_lists == NULL || app->wants == NULL || app->known == NULL)
         return err_set(err, ST_NOMEM, "could not start: out of memory");
     enum status status = db_pool_new(&database, &app->db, err);
     if (status == ST_OK)

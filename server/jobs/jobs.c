@@ -148,11 +148,8 @@ static const struct {
     const char *failure;
     enum status (*run)(struct jobs *jobs, struct err *err);
 } parts[] = {
-    {"mutes could not be ended", end_mutes}, /* first: a pass says less of why it opens one */
-    {"the analysis pass failed", analyze},
-    {"the rollup failed", roll_up},
-    {"the upkeep of partitions failed", keep_partitions},
-    {"the log of changes could not be shortened", forget_changes},
+    {"mutes", "mutes could not be ended",
+     end_mutes}, /* first: a pass says less of why it opens one */
     {"analysis", "the analysis pass failed", analyze},
     {"rollups", "the rollup failed", roll_up},
     {"partitions", "the upkeep of partitions failed", keep_partitions},
