@@ -159,7 +159,9 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
     bool from_boot = (feature->flags & FEATURE_FROM_BOOT) != 0;
     if (feature->shape != SHAPE_GROWING && feature->shape != SHAPE_BURSTY)
         return;
-    bool sure = known && judged->swings >= SWINGS_SURE && (usual->elders >= 3 || !from_boot);
+    bool new_here = !known && usual->without > USUAL_HOSTS_MIN;
+    bool sure = (known && judged->swings >= SWINGS_SURE && usual->elders >= 3) ||
+                ((known ? judged->swings >= SWINGS_SURE : new_here) && !from_boot);
     double own = own_belief(host, feature, sure);
     if (own <= 0)
         return;
@@ -168,7 +170,7 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
                        needed_hours(host, feature) > 3;
     judged->verdict = VERDICT_GROWS;
     judged->own = own;
-    if (!known && !maybe_cache && usual->without > USUAL_HOSTS_MIN)
+    if (new_here && !maybe_cache)
         judged->belief = fmin(own + 0.1, 0.95); /* others do not even have the row */
     else if (!known)
         judged->belief = own * (maybe_cache ? 0.4 : 0.75);
