@@ -31,7 +31,8 @@ struct reader {
     size_t feature_room;
     struct feature_scratch scratch;
     uint16_t *series_boot;
-    const char *fault; /* of the newest point; NULL: none */
+    const char *fault;  /* of the newest point; NULL: none */
+    float *curve_hours; /* of the pool being read, of this boot; NULL until a row needs them */
 };
 
 /* Did the counters go on from one point to the next? Counts tags whose allocs went back. */
@@ -230,6 +231,38 @@ static enum status add_feature(struct reader *reader, const struct feature *feat
     return ST_OK;
 }
 
+/* Growth and what may become one: below 1 MiB the order of two rows says nothing anyway. */
+static bool worth_curve(const struct feature *feature)
+{
+    return feature->growth >= 1024 * 1024 && feature->newness > 0.2f && feature->points >= 3;
+}
+
+static enum status keep_curve(struct reader *reader, const struct series *series,
+                              struct feature *feature)
+{
+    struct arena *arena = &reader->fleet->arena;
+    size_t first = series->boot_first;
+    size_t count = series->count - first;
+    bool counts = !isnan(series->outstanding[series->count - 1]);
+    if (reader->curve_hours == NULL) {
+        reader->curve_hours = arena_alloc(arena, count, sizeof *reader->curve_hours);
+        if (reader->curve_hours == NULL)
+            return ST_NOMEM;
+        for (size_t i = 0; i < count; i++)
+            reader->curve_hours[i] = (float)series->hours[first + i];
+    }
+    struct curve *curve = curve_new(arena, reader->curve_hours, count, counts);
+    if (curve == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        curve->bytes[i] = (float)series->bytes[first + i];
+        if (counts && !isnan(series->outstanding[first + i]))
+            curve->blocks[i] = (uint32_t)series->outstanding[first + i];
+    }
+    feature->curve = curve;
+    return ST_OK;
+}
+
 /* The newest point that knew the pool gives the levels. It must be of this boot. */
 static const struct snapshot_table *newest_table(const struct reader *reader, enum pool pool)
 {
@@ -253,6 +286,7 @@ static enum status read_pool(struct reader *reader, enum pool pool)
     memset(reader->cursor, 0, reader->count * sizeof *reader->cursor);
     /* What is small long after the boot is small; before, an earlier boot may tell otherwise. */
     bool settled = reader->boot_first == 0 || host->uptime_hours > SETTLED_HOURS;
+    reader->curve_hours = NULL;
     for (size_t i = 0; i < table->count; i++) {
         double bytes = (double)table->bytes[i];
         rows[i] = (struct fleet_row){table->tag[i], (float)bytes};
@@ -272,6 +306,8 @@ static enum status read_pool(struct reader *reader, enum pool pool)
         feature_extract(&series, host->ram, &reader->scratch, &feature);
         feature.tag = table->tag[i];
         feature.pool = (uint8_t)pool;
+        if (worth_curve(&feature) && keep_curve(reader, &series, &feature) != ST_OK)
+            return ST_NOMEM;
         if (feature.shape == SHAPE_GROWING)
             host->growth[pool] += (double)feature.rate;
         if (add_feature(reader, &feature) != ST_OK)
@@ -525,6 +561,20 @@ static void read_failures(struct reader *reader)
     }
 }
 
+/* What is committed beside the pools goes up and down with the day: its middle counts. */
+static double commit_beside_pools(struct reader *reader)
+{
+    size_t count = 0;
+    for (size_t i = reader->boot_first; i < reader->count; i++) {
+        const struct analyze_point *point = reader->points[i];
+        double beside = total_of(point, TOTAL_COMMIT_BYTES) -
+                        total_of(point, TOTAL_NONPAGED_BYTES) - total_of(point, TOTAL_PAGED_BYTES);
+        if (point->taken_at_us > reader->host.last_us - US_PER_DAY && !isnan(beside))
+            reader->columns[count++] = beside;
+    }
+    return robust_median(reader->columns, count);
+}
+
 static void read_header(struct reader *reader, const struct analyze_host *host)
 {
     struct fleet_host *to = &reader->host;
@@ -540,6 +590,7 @@ static void read_header(struct reader *reader, const struct analyze_host *host)
                 totals_set(&to->totals, (enum total)t, totals->value[t]);
         }
     }
+    to->commit_rest = commit_beside_pools(reader);
     const char *ram_text = fact_text(host, "hw.ram_bytes", to->last_us);
     double ram = ram_text == NULL ? 0 : strtod(ram_text, NULL);
     if (totals_has(&to->totals, TOTAL_PHYSICAL_BYTES))

@@ -70,6 +70,7 @@ struct fleet_host {
     double longest_hours; /* the longest boot known */
     size_t role;          /* hosts of equal role have the same number; given by fleet_seal */
     struct snapshot_totals totals;
+    double commit_rest; /* committed beside the pools, median of the newest day; NAN unknown */
     struct fleet_row *rows[POOL_COUNT]; /* by tag */
     size_t row_count[POOL_COUNT];
     struct feature *features; /* by pool, then tag */
