@@ -207,6 +207,23 @@ static enum status add_incidents(struct analysis *analysis, struct build *build,
     return ST_OK;
 }
 
+static enum status tell_faults(const struct fleet *fleet, struct finding_list *list)
+{
+    list->faults = arena_alloc(&list->arena, fleet->fault_count + 1, sizeof *list->faults);
+    if (list->faults == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < fleet->fault_count; i++) {
+        const struct fleet_fault *from = &fleet->faults[i];
+        struct finding_fault *to = &list->faults[list->fault_count++];
+        *to = (struct finding_fault){
+            arena_strdup(&list->arena, from->id),
+            from->name == NULL ? NULL : arena_strdup(&list->arena, from->name), from->reason};
+        if (to->host_id == NULL || (from->name != NULL && to->host_name == NULL))
+            return ST_NOMEM;
+    }
+    return ST_OK;
+}
+
 enum status analysis_finish(struct analysis *analysis, struct finding_list *ret_list,
                             struct err *err)
 {
@@ -233,6 +250,8 @@ enum status analysis_finish(struct analysis *analysis, struct finding_list *ret_
         &list.arena, incidents.count + SHIFT_FINDINGS_MAX + exhaust_most(&analysis->fleet) + 1,
         sizeof *list.items);
     if (list.items == NULL || add_incidents(analysis, &build, &incidents, &list) != ST_OK)
+        return err_set(err, ST_NOMEM, "could not make findings: out of memory");
+    if (tell_faults(&analysis->fleet, &list) != ST_OK)
         return err_set(err, ST_NOMEM, "could not make findings: out of memory");
     if (list.count > 0)
         qsort(list.items, list.count, sizeof *list.items, finding_order);

@@ -10,8 +10,11 @@
 #define ASSUMED_RAM    (8.0 * (double)(1ull << 30))
 #define SAME_BOOT_US   (2 * US_PER_MINUTE)
 #define PROCESSES_KEPT 8
+#define MOST_BYTES     0x1p48 /* 256 TB: more than any machine has */
+#define FAULT_TIMES    1.1    /* rows and totals are not read in the same moment */
 #define ROW_FLOOR_BYTES                                                                            \
     (256.0 * 1024) /* below it, and below 0.001 % of RAM, a row has no features */
+#define SETTLED_HOURS   24.0
 #define LARGE_ROW_BYTES (32.0 * 1024 * 1024)
 
 /* Everything of one add_host call. */
@@ -28,6 +31,7 @@ struct reader {
     size_t feature_room;
     struct feature_scratch scratch;
     uint16_t *series_boot;
+    const char *fault;  /* of the newest point; NULL: none */
     float *curve_hours; /* of the pool being read, of this boot; NULL until a row needs them */
 };
 
@@ -72,6 +76,37 @@ static bool same_boot(const struct analyze_point *a, const struct analyze_point 
     return common == 0 || back * 20 <= common;
 }
 
+/* Sums of a whole pool; nothing a machine can hold comes near the end of the range. */
+static double pool_sum(const struct snapshot_table *table)
+{
+    double sum = 0;
+    for (size_t i = 0; table->present && table->bytes != NULL && i < table->count; i++)
+        sum += (double)table->bytes[i];
+    return sum;
+}
+
+/* Why a snapshot cannot be true; NULL: it may be. Nonpaged pool lies in RAM, paged pool in what can
+ * be committed. Clocks may be wrong, but a boot is never after the snapshot of the same clock. */
+static const char *find_fault(const struct analyze_point *point)
+{
+    const struct snapshot_totals *totals = point->totals;
+    double ram = totals != NULL && totals_has(totals, TOTAL_PHYSICAL_BYTES)
+                     ? (double)totals->value[TOTAL_PHYSICAL_BYTES]
+                     : 0;
+    double commit = totals != NULL && totals_has(totals, TOTAL_COMMIT_LIMIT_BYTES)
+                        ? (double)totals->value[TOTAL_COMMIT_LIMIT_BYTES]
+                        : 0;
+    if (point->boot_at_us != TIME_UNKNOWN && point->boot_at_us > point->taken_at_us + US_PER_HOUR)
+        return "its newest snapshot tells a boot that is later than the snapshot";
+    ram = ram >= 1e6 && ram < MOST_BYTES ? ram : MOST_BYTES;
+    if (pool_sum(&point->table[POOL_NONPAGED]) > FAULT_TIMES * ram)
+        return "its nonpaged rows hold more together than the machine has memory";
+    commit = commit >= 1e6 && commit < MOST_BYTES ? fmax(commit, ram) : MOST_BYTES;
+    if (pool_sum(&point->table[POOL_PAGED]) > FAULT_TIMES * commit)
+        return "its paged rows hold more together than the machine can commit";
+    return NULL;
+}
+
 static bool usable(const struct analyze_point *point, int64_t after_us, int64_t as_of_us)
 {
     return point->taken_at_us > after_us && point->taken_at_us <= as_of_us &&
@@ -96,6 +131,9 @@ static enum status pick_points(struct reader *reader, const struct analyze_host 
         if (!usable(point, after_us, as_of_us))
             continue;
         after_us = point->taken_at_us;
+        reader->fault = find_fault(point);
+        if (reader->fault != NULL)
+            continue; /* one bad snapshot among good ones is left out */
         size_t at = reader->count++;
         reader->points[at] = point;
         if (at == 0)
@@ -246,10 +284,14 @@ static enum status read_pool(struct reader *reader, enum pool pool)
     if (rows == NULL)
         return ST_NOMEM;
     memset(reader->cursor, 0, reader->count * sizeof *reader->cursor);
+    /* What is small long after the boot is small; before, an earlier boot may tell otherwise. */
+    bool settled = reader->boot_first == 0 || host->uptime_hours > SETTLED_HOURS;
     reader->curve_hours = NULL;
     for (size_t i = 0; i < table->count; i++) {
         double bytes = (double)table->bytes[i];
         rows[i] = (struct fleet_row){table->tag[i], (float)bytes};
+        if (settled && bytes < ROW_FLOOR_BYTES && bytes < 1e-5 * host->ram)
+            continue;
         struct series series;
         struct feature feature;
         gather(reader, pool, table->tag[i], &series);
@@ -574,9 +616,9 @@ static double longest_boot(const struct reader *reader)
     for (size_t i = 1; i < reader->boot_first; i++) {
         if (reader->boot[i] != reader->boot[i - 1])
             from = i;
-        longest = fmax(longest,
-                       (double)(reader->points[i]->taken_at_us - reader->points[from]->taken_at_us) /
-                           (double)US_PER_HOUR);
+        longest = fmax(
+            longest, (double)(reader->points[i]->taken_at_us - reader->points[from]->taken_at_us) /
+                         (double)US_PER_HOUR);
     }
     return longest;
 }
@@ -587,7 +629,7 @@ static enum status read_host(struct reader *reader, const struct analyze_host *h
     struct arena *arena = &reader->fleet->arena;
     if (pick_points(reader, host, as_of_us) != ST_OK)
         return ST_NOMEM;
-    if (reader->count == 0)
+    if (reader->count == 0 || reader->fault != NULL)
         return ST_OK;
     read_header(reader, host);
     reader->host.longest_hours = longest_boot(reader);
@@ -607,6 +649,26 @@ static enum status read_host(struct reader *reader, const struct analyze_host *h
     if (reader->host.feature_count > 0)
         memcpy(reader->host.features, reader->features,
                reader->host.feature_count * sizeof *reader->host.features);
+    return ST_OK;
+}
+
+static enum status add_fault(struct fleet *fleet, const struct analyze_host *host,
+                             const char *reason)
+{
+    if (fleet->fault_count == fleet->fault_capacity) {
+        size_t capacity = fleet->fault_capacity == 0 ? 8 : fleet->fault_capacity * 2;
+        struct fleet_fault *faults = realloc(fleet->faults, capacity * sizeof *faults);
+        if (faults == NULL)
+            return ST_NOMEM;
+        fleet->faults = faults;
+        fleet->fault_capacity = capacity;
+    }
+    struct fleet_fault fault = {arena_strdup(&fleet->arena, host->id),
+                                host->name == NULL ? NULL : arena_strdup(&fleet->arena, host->name),
+                                reason};
+    if (fault.id == NULL || (host->name != NULL && fault.name == NULL))
+        return ST_NOMEM;
+    fleet->faults[fleet->fault_count++] = fault;
     return ST_OK;
 }
 
@@ -631,7 +693,9 @@ enum status fleet_add_host(struct fleet *fleet, const struct analyze_host *host,
     if (reader != NULL && make_room(fleet)) {
         reader->fleet = fleet;
         status = read_host(reader, host, as_of_us);
-        if (status == ST_OK && reader->count > 0)
+        if (status == ST_OK && reader->fault != NULL)
+            status = add_fault(fleet, host, reader->fault);
+        else if (status == ST_OK && reader->count > 0)
             fleet->hosts[fleet->count++] = reader->host;
     }
     if (reader != NULL) {

@@ -4,7 +4,6 @@
 #include "server/analyze/usual.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +17,12 @@
 #define SWINGS_SURE      6.0
 #define HIGH_MIN_BYTES   (8.0 * 1024 * 1024)
 #define HIGH_MIN_SHARE   0.0007 /* of RAM, above what is usual: of one row */
-#define HIGH_WEAK_SHARE  0.25  /* the same where no other host is of this kind */
-#define HIGH_RATIO       2.0   /* over what nearly all hold */
+#define HIGH_WEAK_SHARE  0.25   /* the same where no other host is of this kind */
+#define HIGH_RATIO       2.0    /* over what nearly all hold */
 #define Z_HIGH           6.0
+#define Z_FROM_BOOT      3.5
 #define LOG_SPREAD_MIN   0.15 /* hosts that agree to the byte: 11 % */
-#define WORK_POWER       1.5   /* a row may grow so much faster than the number of processes */
+#define WORK_POWER       1.5  /* a row may grow so much faster than the number of processes */
 
 double detect_headroom(const struct fleet_host *host, enum pool pool)
 {
@@ -118,7 +118,6 @@ bool detect_is_filling(const struct fleet *fleet, size_t index, const struct fea
     return (double)feature->bytes <= usual;
 }
 
-
 /* What one row says of one host. */
 struct judged {
     enum verdict verdict;
@@ -126,6 +125,7 @@ struct judged {
     double own;
     double swings; /* excess in units of what is usual; NAN: nothing is known */
     double excess; /* bytes */
+    double z;      /* of the bytes held, among what others hold; in powers of 2 */
     bool filling;
 };
 
@@ -139,8 +139,8 @@ static bool is_known(const struct usual *usual)
 static double excess_of(const struct feature *feature, const struct usual *usual)
 {
     double own = (double)feature->lowest * pow(fmax((double)feature->work, 1), WORK_POWER);
-    bool seen = (feature->flags & FEATURE_PRIOR_SEEN) != 0; /* and it stayed there */
-    bool leaked = (feature->flags & FEATURE_PRIOR_LEAK) != 0 && !seen;
+    bool leaked = (feature->flags & FEATURE_PRIOR_LEAK) != 0;
+    bool seen = (feature->flags & FEATURE_PRIOR_SEEN) != 0 && !leaked; /* and it stayed there */
     double prior = leaked ? 0 : (double)feature->prior_peak;
     bool told = is_known(usual) && usual->elders >= 3;
     double above = own;
@@ -159,7 +159,9 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
     bool from_boot = (feature->flags & FEATURE_FROM_BOOT) != 0;
     if (feature->shape != SHAPE_GROWING && feature->shape != SHAPE_BURSTY)
         return;
-    bool sure = known && judged->swings >= SWINGS_SURE && (usual->elders >= 3 || !from_boot);
+    bool new_here = !known && usual->without > USUAL_HOSTS_MIN;
+    bool sure = (known && judged->swings >= SWINGS_SURE && usual->elders >= 3) ||
+                ((known ? judged->swings >= SWINGS_SURE : new_here) && !from_boot);
     double own = own_belief(host, feature, sure);
     if (own <= 0)
         return;
@@ -168,11 +170,11 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
                        needed_hours(host, feature) > 3;
     judged->verdict = VERDICT_GROWS;
     judged->own = own;
-    if (!known && usual->hosts > 0 && (double)feature->bytes <= 1.2 * usual->level)
-        judged->belief = own * 0.25;
+    if (new_here && !maybe_cache)
+        judged->belief = fmin(own + 0.1, 0.95); /* others do not even have the row */
     else if (!known)
         judged->belief = own * (maybe_cache ? 0.4 : 0.75);
-    else if (judged->swings < SWINGS_DOUBT)
+    else if (judged->swings < SWINGS_DOUBT || (from_boot && judged->z < Z_FROM_BOOT))
         judged->belief = own * 0.25;
     else if (usual->foreign || (usual->elders < 3 && maybe_cache))
         judged->belief = own * (maybe_cache ? 0.4 : 0.8);
@@ -193,10 +195,8 @@ static void judge_level(const struct fleet_host *host, const struct feature *fea
                 feature->span_hours >= 0.5f && judged->excess >= floor;
     bool lately = rose && (feature->flags & FEATURE_FROM_BOOT) == 0;
     double over = bytes - usual->level_most;
-    double z = (log2(bytes + 65536) - usual->log_middle) / fmax(usual->log_spread, LOG_SPREAD_MIN);
     bool apart = bytes > gap && over >= floor && bytes >= HIGH_RATIO * usual->level_most &&
-                 over >= SWINGS_LIKELY * usual->swing &&
-                 z >= Z_HIGH * (1 + 3 / fmax((double)usual->hosts, 1));
+                 over >= SWINGS_LIKELY * usual->swing && judged->z >= Z_HIGH;
     if (!is_known(usual)) {
         /* Only the plainest case: much of the machine, taken in this boot, kept for a day. */
         if (feature->lowest > 0.4f * feature->bytes || feature->flat_hours < 24 ||
@@ -209,10 +209,13 @@ static void judge_level(const struct fleet_host *host, const struct feature *fea
     if (usual->foreign && !lately &&
         (bytes < HIGH_WEAK_SHARE * host->ram || feature->pool != POOL_NONPAGED))
         return;
-    if (rose && judged->swings >= SWINGS_SURE && (lately || usual->elders >= 3))
+    bool clear = lately || (usual->elders >= 3 && bytes >= HIGH_RATIO * usual->level_most &&
+                            judged->z >= Z_FROM_BOOT);
+    if (rose && judged->swings >= SWINGS_SURE && clear)
         judged->belief = fmin(0.5 + 0.05 * judged->swings, 0.9);
-    else if (apart && (feature->lowest > 0.4f * feature->bytes || feature->flat_hours >= 3))
-        judged->belief = fmin(0.5 + 0.05 * (z - Z_HIGH), 0.9);
+    else if (apart && !usual->foreign &&
+             (feature->lowest > 0.4f * feature->bytes || feature->flat_hours >= 3))
+        judged->belief = fmin(0.5 + 0.05 * (judged->z - Z_HIGH), 0.9);
     else
         return;
     judged->verdict = VERDICT_HIGH;
@@ -226,6 +229,8 @@ static struct judged judge(struct usual_row *row, const struct fleet *fleet, siz
     const struct feature *feature = usual_feature(row, h);
     struct usual usual = usual_of(row, h);
     judged.excess = excess_of(feature, &usual);
+    judged.z = (log2((double)feature->bytes + 65536) - usual.log_middle) /
+               fmax(usual.log_spread, LOG_SPREAD_MIN);
     double swing = fmax(usual.swing, fmax(SWING_MIN_BYTES, SWING_MIN_SHARE * host->ram));
     if (is_known(&usual))
         judged.swings = judged.excess / swing;
@@ -236,23 +241,6 @@ static struct judged judge(struct usual_row *row, const struct fleet *fleet, siz
         judge_level(host, feature, &usual, gap, &level);
         if (level.verdict != VERDICT_NONE)
             judged = level;
-    }
-    if (getenv("DET") != NULL && judged.verdict != VERDICT_NONE && judged.belief >= 0.3) {
-        const char *text = getenv("DET");
-        if (tag_from_bytes((const unsigned char *)text) == feature->tag)
-            fprintf(stderr,
-                    "%s %s v%d b%.2f own%.2f sw%.1f ex%.1f | now %.1f low %.1f growth %.1f new "
-                    "%.2f dd %.2f lin %.2f span %.1f shape %d flags %d prior %.1f peak %.1f work "
-                    "%.2f| up %.1f ram %.0f role %s| usual hosts %zu eld %zu mid %.1f lev %.1f most "
-                    "%.1f sw %.1f foreign %d gap %.1f\n",
-                    text, host->id, judged.verdict, judged.belief, judged.own, judged.swings,
-                    judged.excess / 1e6, feature->bytes / 1e6, feature->lowest / 1e6,
-                    feature->growth / 1e6, feature->newness, feature->drawdown, feature->linear,
-                    feature->span_hours, feature->shape, feature->flags, feature->prior_peak / 1e6,
-                    feature->peak / 1e6, feature->work, host->uptime_hours, host->ram / 0x1p30,
-                    host->cohort.role, usual.hosts, usual.elders, usual.middle / 1e6,
-                    usual.level / 1e6, usual.level_most / 1e6, usual.swing / 1e6, usual.foreign,
-                    gap / 1e6);
     }
     return judged;
 }
@@ -346,6 +334,10 @@ static enum status judge_row(struct detector *d, const struct entry *entries, si
     }
     usual_load(d->row, pool, tag, d->features, d->hosts, count);
     double gap = usual_part(d->row);
+    if (gap < INFINITY && usual_other_kind(d->row, gap)) {
+        gap = INFINITY;
+        usual_load(d->row, pool, tag, d->features, d->hosts, count);
+    }
     double surest = 0;
     for (size_t i = 0; i < count; i++) {
         d->judged[i] = judge(d->row, d->fleet, d->hosts[i], gap);
@@ -357,7 +349,8 @@ static enum status judge_row(struct detector *d, const struct entry *entries, si
         struct judged *of = &d->judged[i];
         if (surest >= 0.5 && goes_along(&d->fleet->hosts[d->hosts[i]], d->features[i], of, story))
             of->belief = fmax(of->belief, 0.35);
-        else if (of->verdict == VERDICT_NONE)
+        else if (of->verdict == VERDICT_NONE ||
+                 (of->belief < 0.3 && (d->features[i]->flags & FEATURE_FROM_BOOT) != 0))
             continue;
         struct pair pair = {.tag = tag,
                             .pool = pool,

@@ -5,17 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEARLY_ALL  0.9                 /* quantile of what is usual */
-#define CALM_MIN    0.35                /* of the hosts: as many are always taken for usual */
+#define NEARLY_ALL  0.9  /* quantile of what is usual */
+#define CALM_MIN    0.35 /* of the hosts: as many are always taken for usual */
+#define CALM_HOSTS  10
 #define LOG_FLOOR   (64.0 * 1024)
 #define RISEN_BYTES (2.0 * 1024 * 1024) /* less growth does not take a host out */
 #define RISEN_SHARE 1e-4
-#define GAP_RATIO   2.5                 /* between two neighbouring hosts */
-#define GAP_MEDIAN  4.0                 /* the upper one over the middle of the lower ones */
-#define GAP_LOWER   0.35                /* of the hosts must be below it */
+#define GAP_RATIO   2.5  /* between two neighbouring hosts */
+#define GAP_MEDIAN  4.0  /* the upper one over the middle of the lower ones */
+#define GAP_LOWER   0.35 /* of the hosts must be below it */
 #define GAP_BYTES   (8.0 * 1024 * 1024)
 #define GAP_SHARE   0.0007
-#define FAR_LARGER  4.0 /* times the RAM of every other: not comparable */
+#define FEW_HOSTS   5.0 /* as if so many more had this spread, in powers of 2 */
+#define FEW_SPREAD  0.6
+#define KIND_HOSTS  24   /* looked at on either side */
+#define KIND_APART  4.0  /* standard errors between the medians */
+#define KIND_SHARE  0.06 /* of the rows */
+#define FAR_LARGER  4.0  /* times the RAM of every other: not comparable */
 #define AGES        16
 #define GROUPS_MAX  64
 
@@ -43,10 +49,11 @@ struct usual_row {
     bool *apart;
     double *work;
     double *more;
-    unsigned *age;        /* of the longest boot */
-    size_t *group;        /* of each host, by role; 0: beyond GROUPS_MAX */
-    size_t *group_hosts;  /* by group: that do not stand out and have the row */
+    unsigned *age;       /* of the longest boot */
+    size_t *group;       /* of each host, by role; 0: beyond GROUPS_MAX */
+    size_t *group_hosts; /* by group: that do not stand out and have the row */
     size_t group_count;
+    size_t without;            /* hosts that do not have the row */
     struct measured *measured; /* by group (0: all hosts), age */
 };
 
@@ -129,7 +136,7 @@ static void forget(struct usual_row *row)
     memset(row->measured, 0, (size_t)GROUPS_MAX * AGES * sizeof *row->measured);
     memset(row->group_hosts, 0, GROUPS_MAX * sizeof *row->group_hosts);
     for (size_t h = 0; h < row->fleet->count; h++)
-        row->group_hosts[row->group[h]] += !row->apart[h] && row->peak[h] > 0;
+        row->group_hosts[row->group[h]] += !row->apart[h] && row->peak[h] >= 0;
 }
 
 /* Where most hosts rise, the calmer ones still tell what is usual. */
@@ -138,12 +145,12 @@ static void keep_calm(struct usual_row *row)
     size_t have = 0;
     size_t calm = 0;
     for (size_t h = 0; h < row->fleet->count; h++) {
-        if (row->peak[h] <= 0)
+        if (row->peak[h] < 0)
             continue;
         row->work[have++] = row->feature[h] == NULL ? 0 : (double)row->feature[h]->growth;
         calm += !row->apart[h];
     }
-    if (have == 0 || (double)calm >= CALM_MIN * (double)have)
+    if (have < CALM_HOSTS || (double)calm >= CALM_MIN * (double)have)
         return;
     double limit = robust_quantile(row->work, have, CALM_MIN);
     for (size_t h = 0; h < row->fleet->count; h++) {
@@ -156,14 +163,17 @@ void usual_load(struct usual_row *row, enum pool pool, uint32_t tag,
                 const struct feature *const *features, const uint32_t *hosts, size_t count)
 {
     size_t at = 0;
+    row->without = 0;
     for (size_t h = 0; h < row->fleet->count; h++) {
         const struct fleet_host *host = &row->fleet->hosts[h];
         const struct feature *feature = NULL;
         if (at < count && hosts[at] == h)
             feature = features[at++];
         row->feature[h] = feature;
+        bool has = feature != NULL || fleet_has(host, pool, tag);
         row->bytes[h] = feature != NULL ? (double)feature->bytes : fleet_bytes(host, pool, tag);
-        row->peak[h] = feature != NULL ? (double)feature->peak : row->bytes[h];
+        row->peak[h] = feature != NULL ? (double)feature->peak : has ? row->bytes[h] : -1;
+        row->without += !has;
         row->swing[h] = feature != NULL ? (double)feature->swing : 0;
         row->apart[h] = stands_out(host, feature);
     }
@@ -194,7 +204,7 @@ double usual_part(struct usual_row *row)
     double gap = INFINITY;
     double widest = GAP_RATIO;
     for (size_t h = 0; h < row->fleet->count; h++)
-        if (row->bytes[h] > 0)
+        if (row->peak[h] >= 0)
             row->work[n++] = row->bytes[h] + LOG_FLOOR;
     if (n < USUAL_HOSTS_MIN + 1)
         return INFINITY;
@@ -239,7 +249,7 @@ static void measure(struct usual_row *row, size_t group, unsigned age, struct me
         size_t elders = 0;
         double *elder = row->more;
         for (size_t h = 0; h < row->fleet->count; h++) {
-            if (row->apart[h] || row->peak[h] <= 0 || (group > 0 && row->group[h] != group))
+            if (row->apart[h] || row->peak[h] < 0 || (group > 0 && row->group[h] != group))
                 continue;
             double by = scale == SCALE_RAM ? row->fleet->hosts[h].ram / 0x1p34 : 1;
             row->work[n++] = row->swing[h] / by;
@@ -255,7 +265,7 @@ static void measure(struct usual_row *row, size_t group, unsigned age, struct me
         if (elders < 3) { /* nobody is old enough: all, whatever their age */
             elders = 0;
             for (size_t h = 0; h < row->fleet->count; h++) {
-                if (row->apart[h] || row->peak[h] <= 0 || (group > 0 && row->group[h] != group))
+                if (row->apart[h] || row->peak[h] < 0 || (group > 0 && row->group[h] != group))
                     continue;
                 elder[elders++] =
                     row->peak[h] / (scale == SCALE_RAM ? row->fleet->hosts[h].ram / 0x1p34 : 1);
@@ -268,6 +278,9 @@ static void measure(struct usual_row *row, size_t group, unsigned age, struct me
             elder[i] = log2(elder[i] + LOG_FLOOR);
         to->log_middle[scale] = robust_median(elder, elders);
         to->log_spread[scale] = robust_mad(elder, elders, to->log_middle[scale]) / 0.6745;
+        /* Few hosts may agree by chance. */
+        to->log_spread[scale] = ((double)elders * to->log_spread[scale] + FEW_HOSTS * FEW_SPREAD) /
+                                ((double)elders + FEW_HOSTS);
     }
     to->scale = spread[SCALE_RAM] < 0.9 * spread[SCALE_NONE] ? SCALE_RAM : SCALE_NONE;
 }
@@ -312,9 +325,62 @@ struct usual usual_of(struct usual_row *row, size_t host)
     take_in(row, host, 0, &usual);
     usual.hosts = row->measured[age].hosts;
     usual.elders = row->measured[age].elders;
+    usual.without = row->without;
     bool known = row->group_count <= 2 || row->group_hosts[group] >= USUAL_HOSTS_MIN;
     usual.foreign = usual.foreign || !known;
     if (row->group_count > 2 && group > 0 && known)
         take_in(row, host, group, &usual);
     return usual;
+}
+
+static size_t sample(const struct usual_row *row, double gap, bool above, size_t *ret_hosts)
+{
+    size_t all = 0;
+    size_t count = 0;
+    for (size_t h = 0; h < row->fleet->count; h++)
+        all += row->peak[h] >= 0 && (row->bytes[h] > gap) == above;
+    size_t stride = all / KIND_HOSTS + 1;
+    for (size_t h = 0, at = 0; h < row->fleet->count && count < KIND_HOSTS; h++) {
+        if (row->peak[h] < 0 || (row->bytes[h] > gap) != above)
+            continue;
+        if (at++ % stride == 0)
+            ret_hosts[count++] = h;
+    }
+    return count;
+}
+
+static double log_level(const struct usual_row *row, const size_t *hosts, size_t count,
+                        enum pool pool, uint32_t tag, double *ret_error)
+{
+    double values[KIND_HOSTS];
+    for (size_t i = 0; i < count; i++)
+        values[i] = log2(fleet_bytes(&row->fleet->hosts[hosts[i]], pool, tag) + LOG_FLOOR);
+    double middle = robust_median(values, count);
+    *ret_error = 1.25 * robust_mad(values, count, middle) / 0.6745 / sqrt((double)count);
+    return middle;
+}
+
+bool usual_other_kind(struct usual_row *row, double gap)
+{
+    size_t above[KIND_HOSTS];
+    size_t below[KIND_HOSTS];
+    size_t a = sample(row, gap, true, above);
+    size_t b = sample(row, gap, false, below);
+    size_t rows = 0;
+    size_t apart = 0;
+    if (a < 3 || b < 3)
+        return false;
+    const struct fleet_host *model = &row->fleet->hosts[above[0]];
+    for (int pool = 0; pool < POOL_COUNT; pool++) {
+        for (size_t i = 0; i < model->row_count[pool]; i++) {
+            double error_a;
+            double error_b;
+            uint32_t tag = model->rows[pool][i].tag;
+            double x = log_level(row, above, a, (enum pool)pool, tag, &error_a);
+            double y = log_level(row, below, b, (enum pool)pool, tag, &error_b);
+            rows++;
+            apart += fabs(x - y) > KIND_APART * fmax(hypot(error_a, error_b), 0.05);
+        }
+    }
+    return (double)apart > fmax(KIND_SHARE * (double)rows, 13);
 }

@@ -12,15 +12,16 @@
 #include "server/analyze/fleet.h"
 
 /* Fewer hosts than this say nothing about what is usual. */
-#define USUAL_HOSTS_MIN 4
+#define USUAL_HOSTS_MIN 3
 
 /* For one host, from the others. */
 struct usual {
-    size_t hosts;   /* that have the row and do not stand out; 0: nothing is known */
-    size_t elders;  /* of them, up as long as this host or longer */
-    double middle;  /* bytes a host like this one holds: median */
-    double level;   /* the same: what nearly all stay below */
-    double swing;   /* how far such a row moves within a boot on nearly all */
+    size_t hosts;      /* that have the row and do not stand out; 0: nothing is known */
+    size_t without;    /* that do not have it at all */
+    size_t elders;     /* of `hosts`, up as long as this host or longer */
+    double middle;     /* bytes a host like this one holds: median */
+    double level;      /* the same: what nearly all stay below */
+    double swing;      /* how far such a row moves within a boot on nearly all */
     double level_most; /* like level, whether rows go with RAM or not: the higher of both */
     double log_middle; /* log2 of bytes; and how far the hosts are apart, as a standard deviation */
     double log_spread;
@@ -28,7 +29,7 @@ struct usual {
                      larger than all of them */
 };
 
-struct usual_row; /* one row over all hosts */
+struct usual_row;                                       /* one row over all hosts */
 struct usual_row *usual_new(const struct fleet *fleet); /* NULL: out of memory */
 void usual_free(struct usual_row *row);
 static inline void cleanup_usual(struct usual_row **row)
@@ -46,5 +47,8 @@ double usual_bytes(const struct usual_row *row, size_t host);
  * Hosts above are taken out of what is usual. */
 double usual_part(struct usual_row *row);
 struct usual usual_of(struct usual_row *row, size_t host);
+/* Do the hosts above the gap differ from those below in other rows as well? Then they are another
+ * kind of machine, whose role is not told, and hold more of this row for that. */
+bool usual_other_kind(struct usual_row *row, double gap);
 
 #endif

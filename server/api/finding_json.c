@@ -193,5 +193,14 @@ void findings_json_document(const struct finding_list *list, const struct known_
         json_close(out, '}');
     }
     json_close(out, ']');
+    json_key_open(out, "faulty_hosts", '[');
+    for (size_t i = 0; i < list->fault_count; i++) {
+        json_open(out, '{');
+        json_text(out, "id", list->faults[i].host_id);
+        json_text(out, "name", list->faults[i].host_name);
+        json_text(out, "reason", list->faults[i].reason);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
     json_close(out, '}');
 }

@@ -78,6 +78,15 @@ static void give_lock(struct jobs *jobs)
 /* ---- the parts of a pass
  * ------------------------------------------------------------------------------------ */
 
+#define FAULTS_LOGGED 10 /* a pass; the command line tells all of them */
+
+static void log_faults(const struct finding_list *list)
+{
+    for (size_t i = 0; i < list->fault_count && i < FAULTS_LOGGED; i++)
+        log_warning("a host is left out of the analysis, its data cannot be true", "host",
+                    list->faults[i].host_id, "reason", list->faults[i].reason);
+}
+
 static enum status analyze(struct jobs *jobs, struct err *err)
 {
     struct app *app = jobs->app;
@@ -95,6 +104,7 @@ static enum status analyze(struct jobs *jobs, struct err *err)
         status = store_findings_apply(jobs->db, &list, as_of, err);
     if (status != ST_OK)
         return status;
+    log_faults(&list);
     notify_wake(app->notify);
     atomic_store(&app->analysis_duration_us, clock_mono_us() - start);
     atomic_store(&app->analyzed_at_us, clock_wall_us());
