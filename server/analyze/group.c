@@ -11,6 +11,7 @@
 #define OVERLAP_MIN     0.75 /* of the smaller host set */
 #define OVERLAP_OTHER   0.3  /* of the larger one */
 #define RATE_GAP        12.0 /* neighbouring rates this far apart are two leaks */
+#define APART_MAX 0.02 /* see mover_pair.apart */
 #define SHAPE_APART_MAX 26.0 /* mean difference of two signatures, of 255 */
 
 static const struct {
@@ -60,8 +61,13 @@ static size_t root_of(struct strand *strands, size_t i)
     return i;
 }
 
+/* The blocks of one are a constant times those of the other, or, where these are not known, both
+ * had the same course. */
 static bool alike(const struct feature *a, const struct feature *b)
 {
+    struct mover_pair pair;
+    if (mover_compare(a, b, NAN, NAN, &pair))
+        return pair.apart <= APART_MAX;
     double apart = 0;
     for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
         apart += abs((int)a->signature[i] - (int)b->signature[i]);

@@ -65,6 +65,39 @@ static void add_point(struct sums *sums, double t, double x, double y)
     sums->tx += t * x;
 }
 
+/* Blocks of the second by those of the first. */
+struct line {
+    double base;  /* of the first */
+    double grown; /* by the first since then */
+    double offset;
+    double slope; /* over all of `grown` */
+};
+
+static double line_at(const struct line *line, uint32_t blocks)
+{
+    return line->offset + line->slope * ((double)blocks - line->base) / line->grown;
+}
+
+/* How far the second lies from what the first foresees: median over the points, so that a few that
+ * were taken between the two do not count, as a share of the second's growth. Where growth comes in
+ * bursts, anything between the point's two neighbours is foreseen. */
+static double distance(const struct curve *a, const struct curve *b, size_t still,
+                       const struct line *line, bool bursts)
+{
+    double apart[256];
+    size_t count = 0;
+    for (size_t i = still; i < a->count && count < 256; i++) {
+        size_t next = bursts && i + 1 < a->count ? i + 1 : i;
+        size_t last = bursts && i > still ? i - 1 : i;
+        double before = line_at(line, a->blocks[last]);
+        double after = line_at(line, a->blocks[next]);
+        double is = (double)b->blocks[i];
+        if ((double)a->blocks[i] - line->base >= GROWN_MIN * line->grown)
+            apart[count++] = fmax(fmax(fmin(before, after) - is, is - fmax(before, after)), 0);
+    }
+    return robust_median(apart, count) / line->slope;
+}
+
 bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
                    double base_second, struct mover_pair *ret_pair)
 {
@@ -99,6 +132,9 @@ bool mover_compare(const struct feature *first, const struct feature *second, do
     ret_pair->ratio = slope / grown;
     ret_pair->lag = -behind / slope / (tx / tt);
     ret_pair->fit = xy * xy / xx / yy;
+    struct line line = {base_a, grown, behind + base_b, slope};
+    bool bursts = first->shape == SHAPE_BURSTY && second->shape == SHAPE_BURSTY;
+    ret_pair->apart = distance(a, b, still, &line, bursts);
     return true;
 }
 

@@ -15,6 +15,7 @@ struct mover_pair {
     double ratio; /* blocks of the second per block of the first */
     double lag;   /* hours the second is behind; negative: ahead */
     double fit;   /* share of the second's movement that the first explains, 0..1 */
+    double apart; /* median distance from that, as a share of the second's growth */
 };
 
 /* base_first, base_second: blocks the rows hold without the leak, where the boot itself does not
