@@ -170,9 +170,12 @@ static bool worth_features(const struct series *series, double ram)
 {
     double now = series->bytes[series->count - 1];
     double lowest = now;
-    for (size_t i = series->boot_first; i < series->count; i++)
+    double highest = now;
+    for (size_t i = 0; i < series->count; i++) {
         lowest = fmin(lowest, series->bytes[i]);
-    return now - lowest >= fmax(ROW_FLOOR_BYTES, 1e-5 * ram) || now >= LARGE_ROW_BYTES ||
+        highest = fmax(highest, series->bytes[i]);
+    }
+    return highest - lowest >= fmax(ROW_FLOOR_BYTES, 1e-5 * ram) || now >= LARGE_ROW_BYTES ||
            now >= 0.002 * ram;
 }
 
@@ -247,8 +250,6 @@ static enum status read_pool(struct reader *reader, enum pool pool)
     for (size_t i = 0; i < table->count; i++) {
         double bytes = (double)table->bytes[i];
         rows[i] = (struct fleet_row){table->tag[i], (float)bytes};
-        if (bytes < ROW_FLOOR_BYTES && bytes < 1e-5 * host->ram)
-            continue;
         struct series series;
         struct feature feature;
         gather(reader, pool, table->tag[i], &series);
@@ -565,6 +566,21 @@ static void read_header(struct reader *reader, const struct analyze_host *host)
                      uptime >= 0 ? uptime : to->last_us - to->boot_first_us, &to->cohort);
 }
 
+/* Hours that the host has been seen or known to be up at once: what had the time to fill. */
+static double longest_boot(const struct reader *reader)
+{
+    double longest = reader->host.uptime_hours;
+    size_t from = 0;
+    for (size_t i = 1; i < reader->boot_first; i++) {
+        if (reader->boot[i] != reader->boot[i - 1])
+            from = i;
+        longest = fmax(longest,
+                       (double)(reader->points[i]->taken_at_us - reader->points[from]->taken_at_us) /
+                           (double)US_PER_HOUR);
+    }
+    return longest;
+}
+
 static enum status read_host(struct reader *reader, const struct analyze_host *host,
                              int64_t as_of_us)
 {
@@ -574,6 +590,7 @@ static enum status read_host(struct reader *reader, const struct analyze_host *h
     if (reader->count == 0)
         return ST_OK;
     read_header(reader, host);
+    reader->host.longest_hours = longest_boot(reader);
     reader->host.id = arena_strdup(arena, host->id);
     reader->host.name = host->name == NULL ? NULL : arena_strdup(arena, host->name);
     if (reader->host.id == NULL || (host->name != NULL && reader->host.name == NULL) ||

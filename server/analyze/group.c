@@ -395,7 +395,8 @@ static void add_followers(const struct fleet *fleet, const struct strand *lead,
     for (size_t f = 0; f < first->feature_count && incident->row_count < INCIDENT_TAGS_MAX; f++) {
         const struct feature *feature = &first->features[f];
         bool grows = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
-        if (!grows || has_row(incident, (enum pool)feature->pool, feature->tag) ||
+        /* What also happened to fill in the other pool, a cache above all, is no part of it. */
+        if (!grows || (enum pool)feature->pool != lead->pairs[0].pool || has_row(incident, (enum pool)feature->pool, feature->tag) ||
             !alike(feature, model->feature))
             continue;
         size_t like = 0;
