@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/analyze/group.h"
 
+#include "server/analyze/follow.h"
 #include "server/analyze/mover.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SEED_BELIEF     0.3  /* a row nobody believes in starts no incident by itself */
-#define OVERLAP_MIN     0.75 /* of the smaller host set */
-#define OVERLAP_OTHER   0.3  /* of the larger one */
-#define RATE_GAP        12.0 /* neighbouring rates this far apart are two leaks */
-#define APART_MAX 0.02 /* see mover_pair.apart */
-#define SHAPE_APART_MAX 26.0 /* mean difference of two signatures, of 255 */
-
+#define SEED_BELIEF   0.3  /* a row nobody believes in starts no incident by itself */
+#define OVERLAP_MIN   0.75 /* of the smaller host set */
+#define OVERLAP_OTHER 0.3  /* of the larger one */
+#define RATE_GAP      12.0 /* neighbouring rates this far apart are two leaks */
 static const struct {
     char tag[5];
     const char *type;
@@ -61,21 +59,6 @@ static size_t root_of(struct strand *strands, size_t i)
     return i;
 }
 
-/* The blocks of one are a constant times those of the other, or, where these are not known, both
- * had the same course. */
-static bool alike(const struct feature *a, const struct feature *b)
-{
-    struct mover_pair pair;
-    if (mover_compare(a, b, NAN, NAN, &pair))
-        return pair.apart <= APART_MAX;
-    double apart = 0;
-    for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
-        apart += abs((int)a->signature[i] - (int)b->signature[i]);
-    double span = fmax((double)a->span_hours, (double)b->span_hours);
-    return apart / FEATURE_SIGNATURE <= SHAPE_APART_MAX &&
-           fabs((double)a->onset_hours - (double)b->onset_hours) <= fmax(1, 0.3 * span);
-}
-
 /* Same hosts, and on them the same course. Pairs are sorted by host. */
 static bool in_step(const struct strand *a, const struct strand *b)
 {
@@ -90,7 +73,8 @@ static bool in_step(const struct strand *a, const struct strand *b)
             continue;
         }
         common++;
-        like += a->verdict == VERDICT_HIGH || alike(a->pairs[i].feature, b->pairs[k].feature);
+        like +=
+            a->verdict == VERDICT_HIGH || follow_alike(a->pairs[i].feature, b->pairs[k].feature);
         i++;
         k++;
     }
@@ -212,7 +196,7 @@ static bool parts_cleanly(const struct fleet *fleet, const struct strand *a, con
             fleet_feature(&fleet->hosts[b->pairs[i].host], a->pairs[0].pool, a->pairs[0].tag);
         keep[i] = pair != NULL;
         common += keep[i];
-        like += pair != NULL && alike(pair->feature, b->pairs[i].feature);
+        like += pair != NULL && follow_alike(pair->feature, b->pairs[i].feature);
         beyond += !keep[i];
         show += !keep[i] && feature != NULL && feature->growth > 0 && feature->newness > 0.3f;
     }
@@ -367,56 +351,12 @@ static void measure_row(const struct fleet *fleet, const struct incident *incide
                                   offsetof(struct feature, count_growth), work);
     row->free_share =
         median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, free_share), work);
+    row->boot_frees =
+        median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, boot_frees), work);
     row->bytes =
         median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, bytes), work);
     row->onset = median_of(fleet, incident, row->pool, row->tag,
                            offsetof(struct feature, onset_hours), work);
-}
-
-static bool has_row(const struct incident *incident, enum pool pool, uint32_t tag)
-{
-    for (size_t i = 0; i < incident->row_count; i++) {
-        if (incident->rows[i].pool == pool && incident->rows[i].tag == tag)
-            return true;
-    }
-    return false;
-}
-
-/* Small tags that go along do not pass the tests by themselves, but may have begun it all. */
-static void add_followers(const struct fleet *fleet, const struct strand *lead,
-                          struct incident *incident)
-{
-    const struct pair *model = &lead->pairs[0];
-    for (size_t i = 1; i < lead->count; i++) {
-        if (lead->pairs[i].feature->growth > model->feature->growth)
-            model = &lead->pairs[i];
-    }
-    const struct fleet_host *first = &fleet->hosts[model->host];
-    for (size_t f = 0; f < first->feature_count && incident->row_count < INCIDENT_TAGS_MAX; f++) {
-        const struct feature *feature = &first->features[f];
-        bool grows = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
-        /* What also happened to fill in the other pool, a cache above all, is no part of it. */
-        if (!grows || (enum pool)feature->pool != lead->pairs[0].pool || has_row(incident, (enum pool)feature->pool, feature->tag) ||
-            !alike(feature, model->feature))
-            continue;
-        size_t like = 0;
-        for (size_t i = 0; i < lead->count; i++) {
-            const struct feature *other = fleet_feature(&fleet->hosts[lead->pairs[i].host],
-                                                        (enum pool)feature->pool, feature->tag);
-            like += other != NULL && other->newness > 0.3f && alike(other, lead->pairs[i].feature);
-        }
-        /* On other hosts it must be still, or it only happens to grow here too. */
-        size_t elsewhere = 0;
-        for (size_t i = 0; i < incident->unaffected_count; i++) {
-            const struct feature *other = fleet_feature(&fleet->hosts[incident->unaffected[i]],
-                                                        (enum pool)feature->pool, feature->tag);
-            elsewhere += other != NULL && other->rate_24h > 0.3f * feature->rate_24h;
-        }
-        if ((double)like >= 0.8 * (double)lead->count &&
-            elsewhere * 10 <= incident->unaffected_count)
-            incident->rows[incident->row_count++] =
-                (struct incident_row){.pool = (enum pool)feature->pool, .tag = feature->tag};
-    }
 }
 
 /* Parts of the system that hold memory for whoever uses them: seldom the first cause. */
@@ -457,8 +397,9 @@ static void judge_prior(const struct tagdict *dict, struct incident *incident)
     for (size_t i = 0; i < incident->row_count; i++) {
         struct incident_row *row = &incident->rows[i];
         double score = 0;
-        if (!isnan(row->free_share))
-            score += 2 * (1 - fmin(fmax(row->free_share, 0), 1));
+        double frees = isnan(row->free_share) ? row->boot_frees : row->free_share;
+        if (!isnan(frees))
+            score += 2 * (1 - fmin(fmax(frees, 0), 1));
         if (row->count_growth > 0)
             score += least / row->count_growth;
         score += 1 / (1 + log2(fmax(row->bytes / fmax(smallest, 1), 1)) / 3);
@@ -477,9 +418,8 @@ static void name_first_mover(const struct fleet *fleet, const struct tagdict *di
         rows[i] = (struct mover_row){.pool = incident->rows[i].pool,
                                      .tag = incident->rows[i].tag,
                                      .prior = incident->rows[i].first_score};
-    size_t first =
-        mover_first(fleet, incident->hosts, incident->host_count, incident->unaffected,
-                    incident->unaffected_count, rows, incident->row_count);
+    size_t first = mover_first(fleet, incident->hosts, incident->host_count, incident->unaffected,
+                               incident->unaffected_count, rows, incident->row_count);
     for (size_t i = 0; i < incident->row_count; i++) {
         incident->rows[i].ratio = rows[i].ratio;
         incident->rows[i].lag = rows[i].lag;
@@ -507,7 +447,9 @@ static enum status make_incident(const struct fleet *fleet, struct strand *stran
                 .pool = strands[i].pairs[0].pool, .tag = strands[i].pairs[0].tag};
     }
     if (incident.verdict == VERDICT_GROWS)
-        add_followers(fleet, lead, &incident);
+        follow_growth(fleet, lead->pairs, lead->count, &incident);
+    else
+        follow_level(fleet, lead->pairs, lead->count, &incident);
     for (size_t i = 0; i < incident.row_count; i++)
         measure_row(fleet, &incident, &incident.rows[i], work);
     name_first_mover(fleet, dict, &incident);

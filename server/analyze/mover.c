@@ -4,13 +4,13 @@
 #include <math.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": mover */
-#define POINTS_MIN   4
-#define GROWN_MIN    0.05  /* of the growth: before that the bases weigh too much */
-#define STILL_SHARE  0.002 /* of the growth: so near the floor nothing has begun */
-#define HOSTS_MOST   48    /* looked at, evenly spread */
-#define OTHERS_MOST  33
-#define LAG_SURE     2.0   /* standard errors that make one row first */
-#define LAG_ERROR    0.015 /* hours: least standard error, about a minute */
+#define POINTS_MIN  4
+#define GROWN_MIN   0.05  /* of the growth: before that the bases weigh too much */
+#define STILL_SHARE 0.002 /* of the growth: so near the floor nothing has begun */
+#define HOSTS_MOST  48    /* looked at, evenly spread */
+#define OTHERS_MOST 33
+#define LAG_SURE    2.0   /* standard errors that make one row first */
+#define LAG_ERROR   0.015 /* hours: least standard error, about a minute */
 
 /* The boot before the growth, if it is there: three points on the floor. */
 static double own_base(const struct curve *curve, size_t still)
