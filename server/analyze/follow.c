@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": follow */
-#define APART_MAX       0.02 /* see mover_pair.apart */
-#define SHAPE_APART_MAX 26.0 /* mean difference of two signatures, of 255 */
+#define APART_MAX       0.02  /* see mover_pair.apart */
+#define FIT_MIN         0.985 /* see mover_pair.fit */
+#define SHAPE_APART_MAX 26.0  /* mean difference of two signatures, of 255 */
 #define LEVEL_BYTES_MIN (1024.0 * 1024)
 #define LEVEL_TIMES     3.0  /* as much as nearly all hosts without the leak hold */
 #define LEVEL_ALONE     10.0 /* the same where one or two hosts have it */
@@ -21,7 +22,7 @@ bool follow_alike(const struct feature *a, const struct feature *b)
 {
     struct mover_pair pair;
     if (mover_compare(a, b, NAN, NAN, &pair))
-        return pair.apart <= APART_MAX;
+        return pair.apart <= APART_MAX || pair.fit >= FIT_MIN;
     double apart = 0;
     for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
         apart += abs((int)a->signature[i] - (int)b->signature[i]);
@@ -30,7 +31,7 @@ bool follow_alike(const struct feature *a, const struct feature *b)
            fabs((double)a->onset_hours - (double)b->onset_hours) <= fmax(1, 0.3 * span);
 }
 
-static bool has_row(const struct incident *incident, enum pool pool, uint32_t tag)
+bool follow_has_row(const struct incident *incident, enum pool pool, uint32_t tag)
 {
     for (size_t i = 0; i < incident->row_count; i++) {
         if (incident->rows[i].pool == pool && incident->rows[i].tag == tag)
@@ -54,7 +55,7 @@ void follow_growth(const struct fleet *fleet, const struct pair *pairs, size_t c
         bool grows = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
         /* What also happened to fill in the other pool, a cache above all, is no part of it. */
         if (!grows || (enum pool)feature->pool != pairs[0].pool ||
-            has_row(incident, (enum pool)feature->pool, feature->tag) ||
+            follow_has_row(incident, (enum pool)feature->pool, feature->tag) ||
             !follow_alike(feature, model->feature))
             continue;
         size_t like = 0;
@@ -121,7 +122,7 @@ void follow_level(const struct fleet *fleet, const struct pair *pairs, size_t co
     (void)count;
     for (size_t i = 0; i < first->row_count[pool] && incident->row_count < INCIDENT_TAGS_MAX; i++) {
         const struct fleet_row *row = &first->rows[pool][i];
-        if ((double)row->bytes >= LEVEL_BYTES_MIN && !has_row(incident, pool, row->tag) &&
+        if ((double)row->bytes >= LEVEL_BYTES_MIN && !follow_has_row(incident, pool, row->tag) &&
             stands_with(fleet, incident, lead, hosts, pool, row->tag))
             incident->rows[incident->row_count++] =
                 (struct incident_row){.pool = pool, .tag = row->tag};

@@ -13,6 +13,8 @@
  * are not known, both had the same course. */
 bool follow_alike(const struct feature *a, const struct feature *b);
 
+bool follow_has_row(const struct incident *incident, enum pool pool, uint32_t tag);
+
 /* pairs: of the incident's leading row. Both add to incident->rows, which has room for
  * INCIDENT_TAGS_MAX. */
 void follow_growth(const struct fleet *fleet, const struct pair *pairs, size_t count,

@@ -3,6 +3,7 @@
 
 #include "server/analyze/follow.h"
 #include "server/analyze/mover.h"
+#include "server/analyze/unite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -143,31 +144,53 @@ static size_t part(struct strand *strands, size_t made, size_t which, const bool
     return made + 1;
 }
 
-/* Two leaks may share a tag. Rates of one leak differ with the load, but without wide gaps. */
-static size_t part_by_rate(struct strand *strands, size_t made, bool *keep, struct pair *work,
-                           double *rates)
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The rate above the widest gap between neighbours, or 0 where none is wide. rates: sorted here. */
+static double find_gap(double *rates, size_t count)
+{
+    double cut = 0;
+    double widest = RATE_GAP;
+    qsort(rates, count, sizeof *rates, by_value);
+    for (size_t i = 0; i + 1 < count; i++) {
+        double gap = rates[i + 1] / fmax(rates[i], 1);
+        if (gap > widest) {
+            widest = gap;
+            cut = rates[i + 1];
+        }
+    }
+    return cut;
+}
+
+/* Two leaks may share a tag. Rates of one leak differ with the load and with the machine's size,
+ * but not by a wide gap in both bytes and share of RAM. */
+static size_t part_by_rate(const struct fleet *fleet, struct strand *strands, size_t made,
+                           bool *keep, struct pair *work, double *rates)
 {
     for (size_t s = 0; s < made; s++) {
         struct strand *strand = &strands[s];
-        size_t count = strand->count;
-        if (strand->verdict != VERDICT_GROWS || count < 2)
+        double low = 0; /* the largest share below the gap */
+        double high = INFINITY;
+        if (strand->verdict != VERDICT_GROWS || strand->count < 2)
             continue;
-        double cut = 0;
-        double widest = RATE_GAP;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < strand->count; i++)
             rates[i] = (double)strand->pairs[i].feature->rate;
-        for (size_t i = 0; i < count; i++) {
-            double next = INFINITY; /* the next rate above this one */
-            for (size_t k = 0; k < count; k++)
-                next = rates[k] > rates[i] ? fmin(next, rates[k]) : next;
-            if (next < INFINITY && next / fmax(rates[i], 1) > widest) {
-                widest = next / fmax(rates[i], 1);
-                cut = next;
-            }
+        double cut = find_gap(rates, strand->count);
+        for (size_t i = 0; i < strand->count && cut > 0; i++) {
+            double rate = (double)strand->pairs[i].feature->rate;
+            double share = rate / fleet->hosts[strand->pairs[i].host].ram;
+            keep[i] = rate >= cut;
+            if (keep[i])
+                high = fmin(high, share);
+            else
+                low = fmax(low, share);
         }
-        for (size_t i = 0; i < count && cut > 0; i++)
-            keep[i] = rates[i] >= cut;
-        if (cut > 0)
+        if (cut > 0 && high > RATE_GAP * low)
             made = part(strands, made, s, keep, work);
     }
     return made;
@@ -175,11 +198,16 @@ static size_t part_by_rate(struct strand *strands, size_t made, bool *keep, stru
 
 static const struct pair *pair_of(const struct strand *strand, uint32_t host)
 {
-    for (size_t i = 0; i < strand->count; i++) {
-        if (strand->pairs[i].host == host)
-            return &strand->pairs[i];
+    size_t low = 0;
+    size_t high = strand->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strand->pairs[middle].host < host)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    return low < strand->count && strand->pairs[low].host == host ? &strand->pairs[low] : NULL;
 }
 
 /* b's hosts beyond those of a: do they lack a's growth altogether? Then they are another story. */
@@ -430,8 +458,8 @@ static void name_first_mover(const struct fleet *fleet, const struct tagdict *di
 }
 
 static enum status make_incident(const struct fleet *fleet, struct strand *strands, size_t count,
-                                 size_t root, const struct tagdict *dict, struct arena *arena,
-                                 double *work, struct incident *ret_incident)
+                                 size_t root, struct arena *arena, double *work,
+                                 struct incident *ret_incident)
 {
     struct incident incident = {0};
     const struct strand *lead = leading(strands, count, root);
@@ -450,16 +478,13 @@ static enum status make_incident(const struct fleet *fleet, struct strand *stran
         follow_growth(fleet, lead->pairs, lead->count, &incident);
     else
         follow_level(fleet, lead->pairs, lead->count, &incident);
-    for (size_t i = 0; i < incident.row_count; i++)
-        measure_row(fleet, &incident, &incident.rows[i], work);
-    name_first_mover(fleet, dict, &incident);
     *ret_incident = incident;
     return ST_OK;
 }
 
 /* A verdict at a time, since a tag may grow on some hosts and be high on others. */
 static enum status group_verdict(const struct fleet *fleet, struct pair *pairs, size_t count,
-                                 const struct tagdict *dict, struct incident_list *list)
+                                 struct incident_list *list)
 {
     AUTO_FREE struct strand *strands = calloc(count + 1, sizeof *strands);
     AUTO_FREE double *work = calloc(fleet->count + 1, sizeof *work);
@@ -468,16 +493,31 @@ static enum status group_verdict(const struct fleet *fleet, struct pair *pairs, 
     if (strands == NULL || work == NULL || moved == NULL || keep == NULL)
         return ST_NOMEM;
     size_t made = make_strands(pairs, count, strands);
-    made = part_by_rate(strands, made, keep, moved, work);
+    made = part_by_rate(fleet, strands, made, keep, moved, work);
     made = part_by_company(fleet, strands, made, keep, moved);
     join_strands(strands, made);
     for (size_t i = 0; i < made; i++) {
         if (root_of(strands, i) != i || leading(strands, made, i) == NULL)
             continue;
-        if (make_incident(fleet, strands, made, i, dict, &list->arena, work,
-                          &list->items[list->count]) != ST_OK)
+        if (make_incident(fleet, strands, made, i, &list->arena, work, &list->items[list->count]) !=
+            ST_OK)
             return ST_NOMEM;
         list->count++;
+    }
+    return ST_OK;
+}
+
+static enum status name_movers(const struct fleet *fleet, const struct tagdict *dict,
+                               struct incident_list *list)
+{
+    AUTO_FREE double *work = calloc(fleet->count + 1, sizeof *work);
+    if (work == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < list->count; i++) {
+        struct incident *incident = &list->items[i];
+        for (size_t r = 0; r < incident->row_count; r++)
+            measure_row(fleet, incident, &incident->rows[r], work);
+        name_first_mover(fleet, dict, incident);
     }
     return ST_OK;
 }
@@ -496,9 +536,12 @@ enum status group_pairs(const struct fleet *fleet, const struct pair *pairs, siz
             if (pairs[i].verdict == (enum verdict)verdict)
                 some[count++] = pairs[i];
         }
-        if (group_verdict(fleet, some, count, dict, &list) != ST_OK)
+        if (group_verdict(fleet, some, count, &list) != ST_OK)
             return ST_NOMEM;
     }
+    unite_incidents(&list);
+    if (name_movers(fleet, dict, &list) != ST_OK)
+        return ST_NOMEM;
     *ret_list = list;
     list = (struct incident_list){0};
     return ST_OK;
