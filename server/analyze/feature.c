@@ -172,6 +172,7 @@ static void measure_counts(const struct series *series, size_t from, struct feat
     double allocs = series->alloc_total[last] - series->alloc_total[from];
     double frees = series->free_total[last] - series->free_total[from];
     feature->free_share = allocs > 0 ? (float)(frees / allocs) : NAN;
+    feature->boot_frees = (float)(series->free_total[last] / fmax(series->alloc_total[last], 1));
     if (allocs > 0 && frees <= 0.01 * allocs)
         feature->flags |= FEATURE_ZERO_FREES;
     double blocks = series->outstanding[from];

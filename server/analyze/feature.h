@@ -83,6 +83,7 @@ struct feature {
     float peak;                /* highest of the whole history */
     float swing;               /* widest range within one boot, its first hour left out */
     float work;                /* processes now over those at the onset; 1 unknown */
+    float boot_frees;          /* frees per alloc since the boot; NAN unknown */
     const struct curve *curve; /* of rows that grow; NULL: not kept */
 };
 

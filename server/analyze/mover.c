@@ -4,13 +4,15 @@
 #include <math.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": mover */
-#define POINTS_MIN   4
-#define GROWN_MIN    0.05  /* of the growth: before that the bases weigh too much */
-#define STILL_SHARE  0.002 /* of the growth: so near the floor nothing has begun */
-#define HOSTS_MOST   48    /* looked at, evenly spread */
-#define OTHERS_MOST  33
-#define LAG_SURE     2.0   /* standard errors that make one row first */
-#define LAG_ERROR    0.015 /* hours: least standard error, about a minute */
+#define POINTS_MIN  4
+#define POINTS_MOST 96
+#define PAIR_APART  0.15  /* of the growth */
+#define GROWN_MIN   0.05  /* of the growth: before that the bases weigh too much */
+#define STILL_SHARE 0.002 /* of the growth: so near the floor nothing has begun */
+#define HOSTS_MOST  48    /* looked at, evenly spread */
+#define OTHERS_MOST 33
+#define LAG_SURE    2.0   /* standard errors that make one row first */
+#define LAG_ERROR   0.015 /* hours: least standard error, about a minute */
 
 /* The boot before the growth, if it is there: three points on the floor. */
 static double own_base(const struct curve *curve, size_t still)
@@ -48,21 +50,91 @@ static double base_of(const struct curve *curve, size_t still, double elsewhere)
     return isnan(elsewhere) ? 0 : fmin(elsewhere, least);
 }
 
-struct sums {
-    double n, x, y, xx, xy, yy, t, tt, tx;
+/* Points where both are known and the growth outweighs the bases; x: growth of the first, 1 now. */
+struct points {
+    size_t count;
+    double hours[POINTS_MOST];
+    double x[POINTS_MOST];
+    double y[POINTS_MOST]; /* blocks of the second above its base */
 };
 
-static void add_point(struct sums *sums, double t, double x, double y)
+static void add_point(struct points *points, double hours, double x, double y)
 {
-    sums->n++;
-    sums->x += x;
-    sums->y += y;
-    sums->xx += x * x;
-    sums->xy += x * y;
-    sums->yy += y * y;
-    sums->t += t;
-    sums->tt += t * t;
-    sums->tx += t * x;
+    size_t i = points->count++;
+    points->hours[i] = hours;
+    points->x[i] = x;
+    points->y[i] = y;
+}
+
+static double mean_of(const double *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    return sum / (double)count;
+}
+
+/* Median over pairs of points that lie well apart: a few taken while the first had moved and the
+ * second had not do not turn it. */
+static double ratio_of(const struct points *points)
+{
+    double slopes[POINTS_MOST * (POINTS_MOST - 1) / 2];
+    size_t count = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            double apart = points->x[i] - points->x[k];
+            if (fabs(apart) >= PAIR_APART)
+                slopes[count++] = (points->y[i] - points->y[k]) / apart;
+        }
+    }
+    return robust_median(slopes, count);
+}
+
+/* Growth of the first in an hour. */
+static double pace_of(const struct points *points)
+{
+    double t = mean_of(points->hours, points->count);
+    double x = mean_of(points->x, points->count);
+    double tt = 0;
+    double tx = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        tt += (points->hours[i] - t) * (points->hours[i] - t);
+        tx += (points->hours[i] - t) * (points->x[i] - x);
+    }
+    return tt > 0 ? tx / tt : 0;
+}
+
+/* Blocks of the second by those of the first. */
+struct line {
+    double base;  /* of the first */
+    double grown; /* by the first since then */
+    double offset;
+    double slope; /* over all of `grown` */
+};
+
+static double line_at(const struct line *line, uint32_t blocks)
+{
+    return line->offset + line->slope * ((double)blocks - line->base) / line->grown;
+}
+
+/* How far the second lies from what the first foresees: median over the points, so that a few that
+ * were taken between the two do not count, as a share of the second's growth. Where growth comes in
+ * bursts, anything between the point's two neighbours is foreseen. */
+static double distance(const struct curve *a, const struct curve *b, size_t still,
+                       const struct line *line, bool bursts)
+{
+    double apart[256];
+    size_t count = 0;
+    for (size_t i = still; i < a->count && count < 256; i++) {
+        size_t next = bursts && i + 1 < a->count ? i + 1 : i;
+        size_t last = bursts && i > still ? i - 1 : i;
+        double before = line_at(line, a->blocks[last]);
+        double after = line_at(line, a->blocks[next]);
+        double is = (double)b->blocks[i];
+        if ((double)a->blocks[i] - line->base >= GROWN_MIN * line->grown)
+            apart[count++] = fmax(fmax(fmin(before, after) - is, is - fmax(before, after)), 0);
+    }
+    return robust_median(apart, count) / line->slope;
 }
 
 bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
@@ -70,7 +142,7 @@ bool mover_compare(const struct feature *first, const struct feature *second, do
 {
     const struct curve *a = first->curve;
     const struct curve *b = second->curve;
-    struct sums sums = {0};
+    struct points points = {0};
     if (a == NULL || b == NULL || a->blocks == NULL || b->blocks == NULL || a->count != b->count ||
         a->count < POINTS_MIN)
         return false;
@@ -80,25 +152,27 @@ bool mover_compare(const struct feature *first, const struct feature *second, do
     double base_a = base_of(a, still, base_first);
     double base_b = base_of(b, still, base_second);
     double grown = (double)a->blocks[a->count - 1] - base_a;
-    for (size_t i = still; i < a->count; i++) {
+    size_t stride = (a->count - still) / POINTS_MOST + 1;
+    for (size_t i = still; i < a->count && grown > 0; i += stride) {
         double x = ((double)a->blocks[i] - base_a) / grown;
         if (x >= GROWN_MIN)
-            add_point(&sums, (double)a->hours[i], x, (double)b->blocks[i] - base_b);
+            add_point(&points, (double)a->hours[i], x, (double)b->blocks[i] - base_b);
     }
-    double xx = sums.xx - sums.x * sums.x / fmax(sums.n, 1);
-    double xy = sums.xy - sums.x * sums.y / fmax(sums.n, 1);
-    double yy = sums.yy - sums.y * sums.y / fmax(sums.n, 1);
-    double tt = sums.tt - sums.t * sums.t / fmax(sums.n, 1);
-    double tx = sums.tx - sums.t * sums.x / fmax(sums.n, 1);
-    if (!(grown > 0) || sums.n < POINTS_MIN || xx <= 0 || yy <= 0 || tt <= 0 || tx <= 0)
+    if (points.count < POINTS_MIN)
         return false;
-    double slope = xy / xx;
-    double behind = sums.y / sums.n - slope * sums.x / sums.n; /* below 0: the second is late */
-    if (!(slope > 0))
+    double slope = ratio_of(&points);
+    double r = robust_correlation(points.x, points.y, points.count);
+    double x = mean_of(points.x, points.count);
+    double behind = mean_of(points.y, points.count) - slope * x; /* below 0: the second is late */
+    double pace = pace_of(&points);
+    if (!(slope > 0) || !(pace > 0) || isnan(r))
         return false;
     ret_pair->ratio = slope / grown;
-    ret_pair->lag = -behind / slope / (tx / tt);
-    ret_pair->fit = xy * xy / xx / yy;
+    ret_pair->lag = -behind / slope / pace;
+    ret_pair->fit = r * r;
+    struct line line = {base_a, grown, behind + base_b, slope};
+    bool bursts = first->shape == SHAPE_BURSTY && second->shape == SHAPE_BURSTY;
+    ret_pair->apart = distance(a, b, still, &line, bursts);
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which tag of a leak moves first, and which move with it at all. In step means that on one host the
- * blocks of one row are a constant times those of another, at every point. The first mover is ahead:
- * others hold what it held some minutes ago times their ratio, so that behind the ratio stands a
- * constant that exact counts show long after. Internal to server/analyze. Thread-safe.
+ * Which tag of a leak moves first, and which move with it at all. In step means that on one host
+ * the blocks of one row are a constant times those of another, at every point. The first mover is
+ * ahead: others hold what it held some minutes ago times their ratio, so that behind the ratio
+ * stands a constant that exact counts show long after. Internal to server/analyze. Thread-safe.
  */
 #ifndef SERVER_ANALYZE_MOVER_H
 #define SERVER_ANALYZE_MOVER_H
@@ -15,6 +15,7 @@ struct mover_pair {
     double ratio; /* blocks of the second per block of the first */
     double lag;   /* hours the second is behind; negative: ahead */
     double fit;   /* share of the second's movement that the first explains, 0..1 */
+    double apart; /* median distance from that, as a share of the second's growth */
 };
 
 /* base_first, base_second: blocks the rows hold without the leak, where the boot itself does not
