@@ -8,8 +8,10 @@
 
 #include "server/config.h"
 #include "server/ingest/ingest.h"
+#include "server/state/facts.h"
 #include "server/state/fleet.h"
 #include "server/state/known_view.h"
+#include "server/state/trends.h"
 #include "server/state/tag_lists.h"
 #include "server/state/wants.h"
 #include "server/store/db.h"
@@ -26,7 +28,10 @@ struct app {
     tagdict_now tagdict; /* built-in and imported; swapped by tag_lists_refresh(). Take it once */
     struct tag_lists *tag_lists;
     struct known_cache *known;      /* known leaks: built-in, imported */
+    struct reply_cache *replies;    /* server/http/reply_cache.h: packed answers of big fleets */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */
+    struct facts_cache *facts;      /* attributes and driver builds of every host */
+    struct trends_cache *trends;    /* the last week of every tag */
     struct notify *notify;          /* server/notify/notify.h: tells others of findings */
     struct http *http;
     struct jobs *jobs; /* server/jobs/jobs.h; NULL before they run */

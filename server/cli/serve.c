@@ -8,6 +8,7 @@
 #include "server/app.h"
 #include "server/cli/cli.h"
 #include "server/http/daemon.h"
+#include "server/http/reply_cache.h"
 #include "server/jobs/jobs.h"
 #include "server/notify/notify.h"
 #include "server/state/view.h"
@@ -133,7 +134,10 @@ static enum status start(struct app *app, struct err *err)
     app->tag_lists = tag_lists_new();
     app->wants = wants_new();
     app->known = known_cache_new();
-    if (app->fleet == NULL || app->tag_lists == NULL || app->wants == NULL || app->known == NULL)
+    app->facts = facts_cache_new();
+    app->trends = trends_cache_new();
+    if (app->fleet == NULL || app->tag_lists == NULL || app->wants == NULL || app->known == NULL ||
+        app->facts == NULL || app->trends == NULL)
         return err_set(err, ST_NOMEM, "could not start: out of memory");
     enum status status = db_pool_new(&database, &app->db, err);
     if (status == ST_OK)
@@ -142,6 +146,8 @@ static enum status start(struct app *app, struct err *err)
         status = ingest_start(app->db, app->fleet, &ingest, &app->ingest, err);
     if (status == ST_OK)
         status = fleet_view_cache_new(app->fleet, &app->views, err);
+    if (status == ST_OK && (app->replies = reply_cache_new()) == NULL)
+        status = err_set(err, ST_NOMEM, "could not start: out of memory");
     if (status == ST_OK)
         status = notify_start(app, &app->notify, err);
     if (status == ST_OK)
@@ -163,12 +169,15 @@ static void stop(struct app *app)
     jobs_stop(app->jobs);
     notify_free(app->notify);
     ingest_stop(app->ingest);
+    reply_cache_free(app->replies);
     fleet_view_cache_free(app->views);
     if (app->fleet != NULL)
         fleet_free(app->fleet);
     tag_lists_free(app->tag_lists, &app->tagdict);
     wants_free(app->wants);
     known_cache_free(app->known);
+    facts_cache_free(app->facts);
+    trends_cache_free(app->trends);
     db_pool_free(app->db);
 }
 

@@ -96,6 +96,7 @@ struct resp {
     unsigned code;    /* 200; with a failing status, 400 or more replaces the status own */
     enum media media; /* MEDIA_JSON */
     struct strbuf body;
+    bool gzipped;                 /* body is packed already, and the caller takes it so */
     const char *etag;             /* quoted, owned by resp (malloc) or NULL: 304 is made of it */
     const char *set_cookie;       /* malloc or NULL */
     const char *location;         /* malloc or NULL */

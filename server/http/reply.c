@@ -57,6 +57,7 @@ void reply_from_resp(struct reply *reply, struct resp *resp_take)
     reply->retry_after_seconds = resp_take->retry_after_seconds;
     reply->set_cookie = header_value(resp_take->set_cookie);
     reply->location = header_value(resp_take->location);
+    reply->gzipped = resp_take->gzipped;
     char *etag = header_value(resp_take->etag);
     if (etag != NULL && strlen(etag) < sizeof reply->etag)
         memcpy(reply->etag, etag, strlen(etag) + 1);

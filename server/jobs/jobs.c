@@ -10,6 +10,7 @@
 #include "server/store/partition.h"
 #include "server/store/store_audit.h"
 #include "server/store/store_findings.h"
+#include "server/store/store_mutes.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -133,11 +134,22 @@ static enum status forget_changes(struct jobs *jobs, struct err *err)
     return kept > 0 ? store_audit_forget(jobs->db, clock_wall_us() - kept, err) : ST_OK;
 }
 
+static enum status end_mutes(struct jobs *jobs, struct err *err)
+{
+    enum status status = store_mutes_expire(jobs->db, clock_wall_us(), err);
+
+    if (status == ST_OK)
+        notify_wake(jobs->app->notify);
+    return status;
+}
+
 static const struct {
     const char *name;
     const char *failure;
     enum status (*run)(struct jobs *jobs, struct err *err);
 } parts[] = {
+    {"mutes", "mutes could not be ended",
+     end_mutes}, /* first: a pass says less of why it opens one */
     {"analysis", "the analysis pass failed", analyze},
     {"rollups", "the rollup failed", roll_up},
     {"partitions", "the upkeep of partitions failed", keep_partitions},

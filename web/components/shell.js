@@ -16,6 +16,7 @@ const t = en.shell;
 /** Address, name, views that belong to it, and the key after g. A new screen is a row here. */
 const NAV = [
   ["/", t.nav.today, "today", "t"],
+  ["/map", t.nav.map, "map", "m"],
   ["/findings", t.nav.findings, "findings finding", "f"],
   ["/tags", t.nav.tags, "tags tag", "a"],
   ["/hosts", t.nav.hosts, "hosts host", "h"],

@@ -76,7 +76,7 @@ function Jobs({ s }) {
   const columns = [
     { key: "name", label: t.job, cell: (j) => html`<b>${said(t.jobNames, j.name)}</b>` },
     { key: "last", label: t.last, class: "nowrap", cell: (j) => html`<${Time} value=${j.ended_at} as="second" />` },
-    { key: "took", label: t.took, number: true, cell: (j) => (j.seconds === null ? UNKNOWN : t.ms(small(j.seconds * 1000))) },
+    { key: "took", label: t.took, number: true, cell: (j) => (j.seconds === null ? UNKNOWN : (j.seconds >= 1 ? t.seconds(small(j.seconds)) : t.ms(small(j.seconds * 1000)))) },
     { key: "runs", label: t.runs, number: true, cell: (j) => count(j.runs) },
     { key: "failures", label: t.failures, number: true, cell: (j) => count(j.failures) },
     { key: "error", label: t.error, cell: (j) => (j.error ? html`<${Time} value=${j.failed_at} /> <${Name} value=${j.error} length=${160} />` : html`<span class="unknown">${UNKNOWN}</span>`) },

@@ -89,7 +89,7 @@ export function Storage() {
     return html`<div class="admin-stack">
       <${Figures} d=${d} />
       <${Settings} settings=${d.settings} />
-      <div class="columns">
+      <div class="storage-grid">
         ${parted.map((/** @type {any} */ x) => html`<${Partitions} key=${x.name} table=${x} />`)}
         <${Others} tables=${d.tables.filter((/** @type {any} */ x) => x.partitions.length === 0)} />
       </div>
