@@ -86,6 +86,7 @@ let fleet;
 let finding;
 let user;
 let target;
+let mute;
 before(async () => {
   server = await start('--analyze-interval', '2s');
   const reply = await server.request('POST', '/api/v1/users', { token: server.token('admin'),
@@ -103,15 +104,19 @@ before(async () => {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name: `openapi ${fleet.leaky.id}`, kind: 'slack', address: 'https://hooks.example.com/x', enabled: false }) });
   target = made.json().id;
+  mute = (await server.request('POST', '/api/v1/mutes', { token: server.token('operator'),
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ driver: 'openapi-none.sys', reason: 'openapi' }) })).json().id;
 });
 after(async () => {
   await server.request('DELETE', `/api/v1/notify-targets/${target}`, { token: server.token('admin') });
+  await server.request('DELETE', `/api/v1/mutes/${mute}`, { token: server.token('admin') });
   await server.stop();
 });
 
 /** Values for the path of each operation. */
 const values = () => ({ host_id: fleet.leaky.id, tag: 'Leak', finding_id: finding.id, target_id: target,
-  name: 'apitest.sys', user_id: user.id });
+  name: 'apitest.sys', user_id: user.id, mute_id: mute });
 const fill = (pattern) => pattern.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values()[name]));
 
 function schemaOf(operation, status, type) {
@@ -155,7 +160,7 @@ for (const operation of gets) {
 
 test('GET of unknown hosts, tags, findings and drivers is 404', async () => {
   const unknown = { host_id: 'nobody', tag: '%5Cx02%5Cx03%5Cx04%5Cx05', finding_id: 'f-none', name: 'no.sys',
-    user_id: '999999999' };
+    user_id: '999999999', mute_id: '999999999' };
   for (const operation of gets.filter((o) => o.pattern.includes('{'))) {
     const names = [...operation.pattern.matchAll(/\{(\w+)\}/g)].map((m) => m[1]);
     const target = operation.pattern.replace(/\{(\w+)\}/g, (_, name) =>
@@ -202,6 +207,21 @@ test('POST and PATCH answer as their schemas say', async () => {
   assert.equal(reply.status, 200, reply.body.toString());
   assert.ok(reply.json().comparison?.some((c) => c.tag === 'Leak' && c.fleet_hosts >= 12),
     JSON.stringify(reply.json().comparison));
+});
+
+test('mutes: each example is taken, each answer fits, and a late change is 412', async () => {
+  const by = (id) => operations.find((o) => o.operationId === id);
+  const json = { 'content-type': 'application/json' };
+  const body = (id) => JSON.stringify(by(id).requestBody.content['application/json'].example);
+  const made = await validated(by('createMute'), '/api/v1/mutes', { headers: json, body: body('createMute') });
+  assert.equal(made.status, 201, made.body.toString());
+  const one = made.headers.location;
+  const seen = { ...json, 'if-match': made.headers.etag };
+  assert.equal((await validated(by('patchMute'), one, { headers: seen, body: body('patchMute') })).status, 200);
+  assert.equal((await validated(by('patchMute'), one, { headers: seen, body: body('patchMute') })).status, 412);
+  assert.equal((await validated(by('endMute'), one, { headers: { 'if-match': made.headers.etag } })).status, 412);
+  const ended = await validated(by('endMute'), one);
+  assert.equal(ended.json().state, 'ended');
 });
 
 test('accounts, tokens and enroll secrets: each example is taken, each answer fits', async () => {
