@@ -13,6 +13,7 @@ const VIEWS = {
   finding: () => import("./views/finding.js"),
   tags: () => import("./views/tags.js"),
   tag: () => import("./views/tag.js"),
+  map: () => import("./views/map.js"),
   hosts: () => import("./views/hosts.js"),
   host: () => import("./views/host.js"),
   drivers: () => import("./views/drivers.js"),

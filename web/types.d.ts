@@ -124,11 +124,11 @@ interface Finding {
   tags_detail?: { tag: string; driver: string | null; description: string | null }[];
 }
 
-interface Overview {
+interface Overview extends OverviewFleet {
   as_of: Time;
   analyzed_at: Time;
   server_time: Time;
-  hosts: { total: number; reporting: number; silent: number; in_findings: number };
+  hosts: { total: number; reporting: number; silent: number; in_findings: number; awaiting: number; standing: Standing };
   snapshots: { last_hour: number; last_day: number };
   pools: { nonpaged_bytes: Bytes; paged_bytes: Bytes };
   findings: {
@@ -380,4 +380,87 @@ interface Resource<T> {
 
 interface Window {
   uPlot?: any;
+}
+
+// ---- host ----
+
+interface HostSeries {
+  host_id: string;
+  from: Time;
+  to: Time;
+  snapshots: number;
+  t: number[];
+  boots: number[];
+  columns: Record<string, { last: (number | null)[]; min: (number | null)[]; max: (number | null)[] }>;
+}
+
+interface HostState extends Pick<HostDetail, "totals" | "drivers" | "objects" | "processes" | "sessions" | "events"> {
+  host_id: string;
+  at: Time;
+  boot_at: Time;
+  uptime_seconds: number | null;
+  attributes: { name: string; value: string; since: Time }[];
+}
+
+interface HostHistoryItem {
+  at: string;
+  until: Time;
+  kind: "boot" | "driver" | "agent" | "attribute" | "event" | "finding";
+  name: string | null;
+  from: string | null;
+  to: string | null;
+  finding_id: string | null;
+  severity: Severity | null;
+}
+
+interface HostSide {
+  host_id: string;
+  name: string | null;
+  at: Time;
+  boot_at: Time;
+  uptime_seconds: number | null;
+  totals: Record<string, number | null>;
+}
+
+interface HostPair {
+  tag: string;
+  pool: Pool;
+  bytes: Bytes;
+  against_bytes: Bytes;
+  difference_bytes: Bytes;
+  outstanding: number | null;
+  against_outstanding: number | null;
+  difference_outstanding: number | null;
+  allocs: number | null;
+  against_allocs: number | null;
+  frees: number | null;
+  against_frees: number | null;
+  driver: string | null;
+  description: string | null;
+}
+
+interface HostComparison extends HostSide, List<HostPair> {
+  factor: number;
+  against: HostSide;
+// map: Today, Fleet map, Hosts
+interface Standing {
+  critical: number;
+  warning: number;
+  info: number;
+  silent: number;
+  awaiting: number;
+  ok: number;
+}
+
+interface OverviewFleet {
+  map: { by: "role"; groups: (Standing & { label: string | null; groups: number; hosts: number })[] };
+  checked: { hosts: number; tags: number; rows: number; cohorts: number; since: Time };
+  changes: {
+    new: number;
+    worsened: number;
+    resolved: number;
+    items: { finding_id: string; change: "new" | "worsened" | "resolved"; at: Time; kind: string; severity: Severity; summary: string }[];
+  };
+  changes_since: Time;
+  first_to_run_out: { host_id: string; name: string | null; finding_id: string; limit: string | null; exhausts_at: Exhaustion } | null;
 }

@@ -28,6 +28,7 @@ struct reader {
     size_t feature_room;
     struct feature_scratch scratch;
     uint16_t *series_boot;
+    float *curve_hours; /* of the pool being read, of this boot; NULL until a row needs them */
 };
 
 /* Did the counters go on from one point to the next? Counts tags whose allocs went back. */
@@ -169,9 +170,12 @@ static bool worth_features(const struct series *series, double ram)
 {
     double now = series->bytes[series->count - 1];
     double lowest = now;
-    for (size_t i = series->boot_first; i < series->count; i++)
+    double highest = now;
+    for (size_t i = 0; i < series->count; i++) {
         lowest = fmin(lowest, series->bytes[i]);
-    return now - lowest >= fmax(ROW_FLOOR_BYTES, 1e-5 * ram) || now >= LARGE_ROW_BYTES ||
+        highest = fmax(highest, series->bytes[i]);
+    }
+    return highest - lowest >= fmax(ROW_FLOOR_BYTES, 1e-5 * ram) || now >= LARGE_ROW_BYTES ||
            now >= 0.002 * ram;
 }
 
@@ -186,6 +190,38 @@ static enum status add_feature(struct reader *reader, const struct feature *feat
         reader->feature_room = room;
     }
     reader->features[reader->host.feature_count++] = *feature;
+    return ST_OK;
+}
+
+/* Growth and what may become one: below 1 MiB the order of two rows says nothing anyway. */
+static bool worth_curve(const struct feature *feature)
+{
+    return feature->growth >= 1024 * 1024 && feature->newness > 0.2f && feature->points >= 3;
+}
+
+static enum status keep_curve(struct reader *reader, const struct series *series,
+                              struct feature *feature)
+{
+    struct arena *arena = &reader->fleet->arena;
+    size_t first = series->boot_first;
+    size_t count = series->count - first;
+    bool counts = !isnan(series->outstanding[series->count - 1]);
+    if (reader->curve_hours == NULL) {
+        reader->curve_hours = arena_alloc(arena, count, sizeof *reader->curve_hours);
+        if (reader->curve_hours == NULL)
+            return ST_NOMEM;
+        for (size_t i = 0; i < count; i++)
+            reader->curve_hours[i] = (float)series->hours[first + i];
+    }
+    struct curve *curve = curve_new(arena, reader->curve_hours, count, counts);
+    if (curve == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        curve->bytes[i] = (float)series->bytes[first + i];
+        if (counts && !isnan(series->outstanding[first + i]))
+            curve->blocks[i] = (uint32_t)series->outstanding[first + i];
+    }
+    feature->curve = curve;
     return ST_OK;
 }
 
@@ -210,11 +246,10 @@ static enum status read_pool(struct reader *reader, enum pool pool)
     if (rows == NULL)
         return ST_NOMEM;
     memset(reader->cursor, 0, reader->count * sizeof *reader->cursor);
+    reader->curve_hours = NULL;
     for (size_t i = 0; i < table->count; i++) {
         double bytes = (double)table->bytes[i];
         rows[i] = (struct fleet_row){table->tag[i], (float)bytes};
-        if (bytes < ROW_FLOOR_BYTES && bytes < 1e-5 * host->ram)
-            continue;
         struct series series;
         struct feature feature;
         gather(reader, pool, table->tag[i], &series);
@@ -229,6 +264,8 @@ static enum status read_pool(struct reader *reader, enum pool pool)
         feature_extract(&series, host->ram, &reader->scratch, &feature);
         feature.tag = table->tag[i];
         feature.pool = (uint8_t)pool;
+        if (worth_curve(&feature) && keep_curve(reader, &series, &feature) != ST_OK)
+            return ST_NOMEM;
         if (feature.shape == SHAPE_GROWING)
             host->growth[pool] += (double)feature.rate;
         if (add_feature(reader, &feature) != ST_OK)
@@ -482,6 +519,20 @@ static void read_failures(struct reader *reader)
     }
 }
 
+/* What is committed beside the pools goes up and down with the day: its middle counts. */
+static double commit_beside_pools(struct reader *reader)
+{
+    size_t count = 0;
+    for (size_t i = reader->boot_first; i < reader->count; i++) {
+        const struct analyze_point *point = reader->points[i];
+        double beside = total_of(point, TOTAL_COMMIT_BYTES) -
+                        total_of(point, TOTAL_NONPAGED_BYTES) - total_of(point, TOTAL_PAGED_BYTES);
+        if (point->taken_at_us > reader->host.last_us - US_PER_DAY && !isnan(beside))
+            reader->columns[count++] = beside;
+    }
+    return robust_median(reader->columns, count);
+}
+
 static void read_header(struct reader *reader, const struct analyze_host *host)
 {
     struct fleet_host *to = &reader->host;
@@ -497,6 +548,7 @@ static void read_header(struct reader *reader, const struct analyze_host *host)
                 totals_set(&to->totals, (enum total)t, totals->value[t]);
         }
     }
+    to->commit_rest = commit_beside_pools(reader);
     const char *ram_text = fact_text(host, "hw.ram_bytes", to->last_us);
     double ram = ram_text == NULL ? 0 : strtod(ram_text, NULL);
     if (totals_has(&to->totals, TOTAL_PHYSICAL_BYTES))
@@ -514,6 +566,21 @@ static void read_header(struct reader *reader, const struct analyze_host *host)
                      uptime >= 0 ? uptime : to->last_us - to->boot_first_us, &to->cohort);
 }
 
+/* Hours that the host has been seen or known to be up at once: what had the time to fill. */
+static double longest_boot(const struct reader *reader)
+{
+    double longest = reader->host.uptime_hours;
+    size_t from = 0;
+    for (size_t i = 1; i < reader->boot_first; i++) {
+        if (reader->boot[i] != reader->boot[i - 1])
+            from = i;
+        longest = fmax(longest,
+                       (double)(reader->points[i]->taken_at_us - reader->points[from]->taken_at_us) /
+                           (double)US_PER_HOUR);
+    }
+    return longest;
+}
+
 static enum status read_host(struct reader *reader, const struct analyze_host *host,
                              int64_t as_of_us)
 {
@@ -523,6 +590,7 @@ static enum status read_host(struct reader *reader, const struct analyze_host *h
     if (reader->count == 0)
         return ST_OK;
     read_header(reader, host);
+    reader->host.longest_hours = longest_boot(reader);
     reader->host.id = arena_strdup(arena, host->id);
     reader->host.name = host->name == NULL ? NULL : arena_strdup(arena, host->name);
     if (reader->host.id == NULL || (host->name != NULL && reader->host.name == NULL) ||

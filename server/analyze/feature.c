@@ -216,6 +216,29 @@ static void judge_prior_boots(const struct series *series, double ram, struct fe
     }
 }
 
+/* How far the row moves by itself, and how high it has been: what is usual is taken from this. */
+static void measure_range(const struct series *series, struct feature *feature)
+{
+    double low = INFINITY;
+    double high = -INFINITY;
+    double began = series->hours[0];
+    for (size_t i = 0; i < series->count; i++) {
+        bool current = i >= series->boot_first;
+        if (i == 0 || series->boot[i] != series->boot[i - 1]) {
+            low = INFINITY;
+            high = -INFINITY;
+            began = series->hours[i];
+        }
+        double age = current ? series->uptime_hours + series->hours[i] : series->hours[i] - began;
+        feature->peak = fmaxf(feature->peak, (float)series->bytes[i]);
+        if (age < WARM_UP_HOURS)
+            continue;
+        low = fmin(low, series->bytes[i]);
+        high = fmax(high, series->bytes[i]);
+        feature->swing = fmaxf(feature->swing, (float)(high - low));
+    }
+}
+
 static void vote_windows(const struct view *view, struct feature *feature)
 {
     static const double windows[] = {3, 24, 72, 24 * 14};
@@ -293,6 +316,11 @@ void feature_extract(const struct series *series, double ram, struct feature_scr
     feature.flat_hours = (float)(view.hours[last] - view.hours[i]);
     measure_counts(series, view.first + onset, &feature);
     judge_prior_boots(series, ram, &feature);
+    measure_range(series, &feature);
+    double processes = series->processes[series->count - 1];
+    double before_growth = series->processes[view.first + onset];
+    bool counted = processes > 0 && before_growth > 0; /* false for NAN */
+    feature.work = counted ? (float)(processes / before_growth) : 1;
     double significant = fmax(256 * 1024, 1e-5 * ram);
     if (feature.points >= 3 && feature.span_hours > 0.05f && feature.growth >= (float)significant) {
         double before = lowest;

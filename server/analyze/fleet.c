@@ -88,6 +88,12 @@ enum status fleet_seal(struct fleet *fleet, struct err *err)
         return err_set(err, status, "could not compare hosts: out of memory");
     for (size_t i = 0; i < fleet->count; i++)
         fleet->hosts[i].choice = choices[i];
+    for (size_t i = 0; i < fleet->count; i++) {
+        uint32_t role;
+        if (fleet_intern(fleet, fleet->hosts[i].cohort.role, &role) != ST_OK)
+            return err_set(err, ST_NOMEM, "could not compare hosts: out of memory");
+        fleet->hosts[i].role = role;
+    }
     return ST_OK;
 }
 

@@ -67,7 +67,10 @@ struct fleet_host {
     int64_t first_us;      /* of the history */
     int64_t boot_first_us; /* first point of this boot */
     double uptime_hours;
+    double longest_hours; /* the longest boot known */
+    size_t role;          /* hosts of equal role have the same number; given by fleet_seal */
     struct snapshot_totals totals;
+    double commit_rest; /* committed beside the pools, median of the newest day; NAN unknown */
     struct fleet_row *rows[POOL_COUNT]; /* by tag */
     size_t row_count[POOL_COUNT];
     struct feature *features; /* by pool, then tag */

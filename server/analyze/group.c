@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/analyze/group.h"
 
+#include "server/analyze/mover.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,7 +389,8 @@ static void add_followers(const struct fleet *fleet, const struct strand *lead,
     for (size_t f = 0; f < first->feature_count && incident->row_count < INCIDENT_TAGS_MAX; f++) {
         const struct feature *feature = &first->features[f];
         bool grows = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
-        if (!grows || has_row(incident, (enum pool)feature->pool, feature->tag) ||
+        /* What also happened to fill in the other pool, a cache above all, is no part of it. */
+        if (!grows || (enum pool)feature->pool != lead->pairs[0].pool || has_row(incident, (enum pool)feature->pool, feature->tag) ||
             !alike(feature, model->feature))
             continue;
         size_t like = 0;
@@ -433,19 +436,17 @@ static int row_order(const void *a, const void *b)
     return x->pool != y->pool ? (int)x->pool - (int)y->pool : tag_compare(x->tag, y->tag);
 }
 
-/* The first mover is not the biggest: it frees nothing, began first, has the count the others
- * repeat, and belongs to a driver rather than to the system. */
-static void name_first_mover(const struct tagdict *dict, struct incident *incident)
+/* What else than its lead speaks for a first mover: it frees nothing, has few and small blocks, and
+ * belongs to a driver rather than to the system. */
+static void judge_prior(const struct tagdict *dict, struct incident *incident)
 {
     double least = INFINITY;
     double smallest = INFINITY;
-    double earliest = INFINITY;
     for (size_t i = 0; i < incident->row_count; i++) {
         const struct incident_row *row = &incident->rows[i];
         if (row->count_growth > 0)
             least = fmin(least, row->count_growth);
         smallest = fmin(smallest, row->bytes);
-        earliest = fmin(earliest, row->onset);
     }
     for (size_t i = 0; i < incident->row_count; i++) {
         struct incident_row *row = &incident->rows[i];
@@ -455,15 +456,27 @@ static void name_first_mover(const struct tagdict *dict, struct incident *incide
         if (row->count_growth > 0)
             score += least / row->count_growth;
         score += 1 / (1 + log2(fmax(row->bytes / fmax(smallest, 1), 1)) / 3);
-        score += row->onset <= earliest + fmax(0.05 * fabs(earliest), 0.25) ? 0.5 : 0;
         score -= is_generic(dict, row->tag) ? 1.5 : 0;
         row->first_score = score;
     }
+}
+
+static void name_first_mover(const struct fleet *fleet, const struct tagdict *dict,
+                             struct incident *incident)
+{
+    struct mover_row rows[INCIDENT_TAGS_MAX];
+    judge_prior(dict, incident);
     qsort(incident->rows, incident->row_count, sizeof *incident->rows, row_order);
-    size_t first = 0;
-    for (size_t i = 1; i < incident->row_count; i++) {
-        if (incident->rows[i].first_score > incident->rows[first].first_score + 1e-9)
-            first = i;
+    for (size_t i = 0; i < incident->row_count; i++)
+        rows[i] = (struct mover_row){.pool = incident->rows[i].pool,
+                                     .tag = incident->rows[i].tag,
+                                     .prior = incident->rows[i].first_score};
+    size_t first =
+        mover_first(fleet, incident->hosts, incident->host_count, incident->unaffected,
+                    incident->unaffected_count, rows, incident->row_count);
+    for (size_t i = 0; i < incident->row_count; i++) {
+        incident->rows[i].ratio = rows[i].ratio;
+        incident->rows[i].lag = rows[i].lag;
     }
     struct incident_row mover = incident->rows[first];
     memmove(&incident->rows[1], &incident->rows[0], first * sizeof mover);
@@ -491,7 +504,7 @@ static enum status make_incident(const struct fleet *fleet, struct strand *stran
         add_followers(fleet, lead, &incident);
     for (size_t i = 0; i < incident.row_count; i++)
         measure_row(fleet, &incident, &incident.rows[i], work);
-    name_first_mover(dict, &incident);
+    name_first_mover(fleet, dict, &incident);
     *ret_incident = incident;
     return ST_OK;
 }

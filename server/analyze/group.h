@@ -18,7 +18,9 @@ struct incident_row {
     double free_share;   /* median of frees per alloc; NAN unknown */
     double bytes;        /* median */
     double onset;        /* median, hours before the newest point, <= 0 */
-    double first_score;  /* how much it looks like the first mover */
+    double first_score;  /* how much it looks like the first mover, its lead aside */
+    double ratio;        /* blocks per block of the first mover; NAN unknown */
+    double lag;          /* hours behind the first mover; NAN unknown */
 };
 
 struct incident {

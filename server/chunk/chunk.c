@@ -17,7 +17,10 @@
 #include "server/chunk/chunk.h"
 
 #include "common/limits.h"
+#include "server/chunk/varint.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -31,47 +34,6 @@
 #define PAYLOAD_MAX   ((size_t)POOL_COUNT * LIMIT_TABLE_ROWS * ROW_BYTES_MAX)
 #define HEADER_MAX    32u
 #define CRC_BYTES     4u
-
-/* ---- varints --------------------------------------------------------------- */
-
-static unsigned char *put_varint(unsigned char *at, uint64_t value)
-{
-    while (value >= 0x80) {
-        *at++ = (unsigned char)(value | 0x80);
-        value >>= 7;
-    }
-    *at++ = (unsigned char)value;
-    return at;
-}
-
-/* NULL past the end, or beyond 64 bits. */
-static const unsigned char *get_varint(const unsigned char *at, const unsigned char *end,
-                                       uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
-        unsigned char byte = *at++;
-        if (shift == 63 && byte > 1)
-            return NULL;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *ret_value = value;
-            return at;
-        }
-    }
-    return NULL;
-}
-
-static const unsigned char *get_u32(const unsigned char *at, const unsigned char *end,
-                                    uint32_t *ret_value)
-{
-    uint64_t value;
-    at = get_varint(at, end, &value);
-    if (at == NULL || value > UINT32_MAX)
-        return NULL;
-    *ret_value = (uint32_t)value;
-    return at;
-}
 
 /* ---- encode ---------------------------------------------------------------- */
 
@@ -112,6 +74,36 @@ static unsigned char *put_header(unsigned char *at, const struct snapshot_table 
     return put_varint(at, payload);
 }
 
+/* A context costs more to make than a block of changed rows to pack: one a thread, until it ends.
+ */
+static pthread_key_t context_key;
+static pthread_once_t context_once = PTHREAD_ONCE_INIT;
+
+static void context_free(void *context)
+{
+    ZSTD_freeCCtx(context);
+}
+
+static void context_make_key(void)
+{
+    if (pthread_key_create(&context_key, context_free) != 0)
+        abort(); /* at the first block of all: no keys are left in a process that has just begun */
+}
+
+static size_t pack(void *out, size_t room, const void *in, size_t length)
+{
+    pthread_once(&context_once, context_make_key);
+    ZSTD_CCtx *context = pthread_getspecific(context_key);
+    if (context == NULL) {
+        context = ZSTD_createCCtx();
+        if (context == NULL || pthread_setspecific(context_key, context) != 0) {
+            ZSTD_freeCCtx(context);
+            return ZSTD_compress(out, room, in, length, ZSTD_LEVEL);
+        }
+    }
+    return ZSTD_compressCCtx(context, out, room, in, length, ZSTD_LEVEL);
+}
+
 enum status chunk_encode(const struct snapshot_table table[POOL_COUNT], struct strbuf *out,
                          struct err *err)
 {
@@ -136,7 +128,7 @@ enum status chunk_encode(const struct snapshot_table table[POOL_COUNT], struct s
     /* Written behind the largest header, then the header in front of it, then moved together. */
     unsigned char header[HEADER_MAX];
     unsigned char *start = (unsigned char *)out->data + out->length;
-    size_t packed = ZSTD_compress(start + HEADER_MAX, bound, payload, plain, ZSTD_LEVEL);
+    size_t packed = pack(start + HEADER_MAX, bound, payload, plain);
     bool zstd = !ZSTD_isError(packed) && packed < plain;
     size_t head = (size_t)(put_header(header, table, plain, zstd ? FLAG_ZSTD : 0) - header);
     memcpy(start, header, head);
@@ -306,16 +298,6 @@ enum status chunk_decode(const void *data, size_t length, struct arena *arena,
 }
 
 /* ---- find ------------------------------------------------------------------ */
-
-static const unsigned char *skip_varints(const unsigned char *at, const unsigned char *end,
-                                         size_t count)
-{
-    while (count > 0 && at < end) {
-        if (*at++ < 0x80)
-            count--;
-    }
-    return count == 0 ? at : NULL;
-}
 
 /* Place of the tag among the rows (SIZE_MAX: none); *at moves behind the tag column. */
 static size_t find_tag(const unsigned char **at, const unsigned char *end, size_t rows,

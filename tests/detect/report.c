@@ -252,7 +252,7 @@ static void print_parts(const struct tally *tally)
         }
 }
 
-#define FAULTS_SHOWN 60
+#define FAULTS_SHOWN 400
 
 void report_print(struct tally *tally)
 {

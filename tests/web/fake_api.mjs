@@ -6,6 +6,8 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { answerHost } from "./fake_host.mjs";
+import { fleetMap, overviewFleet } from "./fake_map.mjs";
 
 const ROOT = fileURLToPath(new URL("../../build/web/", import.meta.url));
 export const CSP =
@@ -268,9 +270,11 @@ export async function startFake(size = {}) {
       case "overview": {
         const sumsAll = w.hostItems.reduce((a, h) => ({ n: a.n + h.nonpaged_bytes, p: a.p + h.paged_bytes }), { n: 0, p: 0 });
         const silent = w.hostItems.filter((h) => now - Date.parse(h.last_seen) > HOUR).length;
+        const whole = overviewFleet(w, f, query);
         return {
+          ...whole.more,
           as_of: hosts.length ? iso(now - 30000) : null, analyzed_at: hosts.length ? iso(now - 120000) : null, server_time: iso(Date.now()),
-          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, in_findings: w.affected.size },
+          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, in_findings: w.affected.size, ...whole.hosts },
           snapshots: { last_hour: hosts.length * 12, last_day: hosts.length * 288 }, pools: { nonpaged_bytes: hosts.length ? sumsAll.n : null, paged_bytes: hosts.length ? sumsAll.p : null },
           findings: { open: w.findings.length, critical: w.findings.filter((x) => x.severity === "critical").length, warning: w.findings.filter((x) => x.severity === "warning").length, info: w.findings.filter((x) => x.severity === "info").length, new_since_yesterday: w.findings.length ? 1 : 0 },
           top_findings: w.findings.map((x) => finding({ ...x, hosts: x.hosts.slice(0, 20) })),
@@ -300,6 +304,8 @@ export async function startFake(size = {}) {
         if (query.get("host")) items = items.filter((x) => x.hosts.some((h) => h.id === query.get("host")));
         return paged(items, query);
       }
+      case "fleet-map":
+        return fleetMap(w, f, query);
       case "hosts": {
         if (!part[1]) {
           const q = (query.get("q") ?? "").toLowerCase();
@@ -336,7 +342,7 @@ export async function startFake(size = {}) {
               { name: w.driverName("npcap.sys", 2), version: "5.1.76.0", company: "Insecure.Com LLC.", product: null, sha256: null, symbols: null, scanned: false, tags: [], since: iso(now - 900 * HOUR) },
             ],
             changes: [{ at: iso(now - 80 * HOUR), kind: "driver", name: w.driverName("wcifs.sys", 0), from: "10.0.26100.3194", to: "10.0.26100.4061" }, { at: iso(now - 81 * HOUR), kind: "attribute", name: "os.build", from: "26100.3194", to: h.os_build }, { at: iso(now - 900 * HOUR), kind: "driver", name: "npcap.sys", from: null, to: "5.1.76.0" }],
-            boots: [{ boot_at: iso(h.boot - 400 * HOUR), first_seen: iso(h.boot - 399 * HOUR), last_seen: iso(h.boot - HOUR), snapshots: 4788 }, { boot_at: iso(h.boot), first_seen: iso(h.boot + 60000), last_seen: iso(h.last), snapshots: 1200 }],
+            boots: [{ boot_at: iso(h.boot), first_seen: iso(h.boot + 60000), last_seen: iso(h.last), snapshots: 1200 }, { boot_at: iso(h.boot - 400 * HOUR), first_seen: iso(h.boot - 399 * HOUR), last_seen: iso(h.boot - HOUR), snapshots: 4788 }],
             totals_series: { t, nonpaged_bytes: np, paged_bytes: pg },
             objects: [{ type: "Thread", objects: 3120, handles: 4100 }, { type: "File", objects: 20133, handles: 18022 }, { type: "Event", objects: 41000, handles: 40100 }],
             processes: [{ pid: 4820, image: w.hostile ? w.evil("vmcompute.exe", 0) : "vmcompute.exe", handles: 410233 }, { pid: 4, image: "System", handles: 8120 }, { pid: 988, image: "svchost.exe", handles: 2980 }],
@@ -346,6 +352,7 @@ export async function startFake(size = {}) {
             big_blocks: h.leak ? { at: iso(now - 3 * HOUR), tags: [{ tag: "WCsc", sizes: [{ bytes: 4096, blocks: 180000 }, { bytes: 65536, blocks: 210 }] }] } : null,
           };
         }
+        if (part[2] !== "tags") return answerHost(part[2], h, { fleet: f, w, query, now, detail: () => answer("GET", "/hosts/" + part[1], new URLSearchParams(), "") });
         if (part[2] === "tags" && part[4] === "series") {
           const t = tags.find((x) => x.tag === part[3]);
           if (!t) throw missing;

@@ -7,6 +7,7 @@ import { Jump } from "./jump.js";
 
 const NAV = [
   ["/", "Today", "today"],
+  ["/map", "Map", "map"],
   ["/findings", "Findings", "findings finding"],
   ["/tags", "Tags", "tags tag"],
   ["/hosts", "Hosts", "hosts host"],
@@ -44,14 +45,16 @@ function ThemeButton() {
 }
 
 const KEYS = [
-  ["Everywhere", [["/", "search"], ["g then t", "Today"], ["g then a", "Tags"], ["g then h", "Hosts"],
+  ["Everywhere", [["/", "search"], ["g then t", "Today"], ["g then m", "Fleet map"], ["g then a", "Tags"], ["g then h", "Hosts"],
     ["g then f", "Findings"], ["g then d", "Diagnose"], ["?", "this help"]]],
   ["On a host, as in poolmon", [["p", "nonpaged, paged, both"], ["b", "sort by bytes"],
     ["d", "sort by difference (allocs \u2212 frees)"], ["a", "sort by allocs"], ["f", "sort by frees"],
     ["m", "sort by bytes per alloc"], ["t", "sort by tag"],
-    ["( or )", "sort by change, and back"], ["s", "sort by score against peers"]]],
-  ["In the host\u2019s table", [["\u2191 \u2193 PgUp PgDn Home End", "move"], ["Space", "show the row over time"],
-    ["Enter", "open the tag"], ["[ and ]", "an hour back, an hour on"], ["n", "back to now"]]],
+    ["( or )", "sort by change, and back"], ["s", "sort by score against peers"],
+    ["Space", "pause and go on"], ["l", "mark what changed, or not"]]],
+  ["In the host\u2019s table", [["\u2191 \u2193 PgUp PgDn Home End", "move"], ["c", "show the row over time"],
+    ["Enter", "open the tag"], ["[ and ]", "an hour back, an hour on"], [", and .", "the entry before, the next"], ["n", "back to now"]]],
+  ["On a chart", [["\u2190 \u2192", "move the cursor (Shift: by ten)"], ["Enter", "go to that moment"], ["Esc", "leave it"]]],
 ];
 
 /** @param {{ open: boolean, onClose: () => void }} props */
@@ -107,7 +110,7 @@ export function Shell({ session, view, children }) {
 
   useEffect(() => {
     /** @type {Record<string, string>} */
-    const go = { t: "/", a: "/tags", h: "/hosts", f: "/findings", v: "/drivers", d: "/diagnose" };
+    const go = { t: "/", m: "/map", a: "/tags", h: "/hosts", f: "/findings", v: "/drivers", d: "/diagnose" };
     const onKey = (/** @type {KeyboardEvent} */ e) => {
       if (e.ctrlKey || e.metaKey || e.altKey || isTyping(e) || document.querySelector("dialog[open]")) return;
       if (e.key === "?") {

@@ -6,6 +6,7 @@ const ROUTES = [
   ["today", "/"],
   ["tags", "/tags"],
   ["tag", "/tags/:tag"],
+  ["map", "/map"],
   ["hosts", "/hosts"],
   ["host", "/hosts/:id"],
   ["findings", "/findings"],

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/analyze/mover.h"
+
+#include <math.h>
+
+/* docs/detection.md, "Thresholds of grouping, causes and forecast": mover */
+#define POINTS_MIN   4
+#define GROWN_MIN    0.05  /* of the growth: before that the bases weigh too much */
+#define STILL_SHARE  0.002 /* of the growth: so near the floor nothing has begun */
+#define HOSTS_MOST   48    /* looked at, evenly spread */
+#define OTHERS_MOST  33
+#define LAG_SURE     2.0   /* standard errors that make one row first */
+#define LAG_ERROR    0.015 /* hours: least standard error, about a minute */
+
+/* The boot before the growth, if it is there: three points on the floor. */
+static double own_base(const struct curve *curve, size_t still)
+{
+    double values[64];
+    size_t count = 0;
+    for (size_t i = still >= 64 ? still - 63 : 0; i <= still && count < 64; i++)
+        values[count++] = (double)curve->blocks[i];
+    return still >= 2 ? robust_median(values, count) : NAN;
+}
+
+/* Index of the last point where the row had not begun. */
+static size_t last_still(const struct curve *curve)
+{
+    double floor = INFINITY;
+    double now = (double)curve->blocks[curve->count - 1];
+    size_t still = 0;
+    for (size_t i = 0; i < curve->count; i++)
+        floor = fmin(floor, (double)curve->blocks[i]);
+    for (size_t i = 0; i < curve->count; i++) {
+        if ((double)curve->blocks[i] - floor <= STILL_SHARE * (now - floor))
+            still = i;
+    }
+    return still;
+}
+
+static double base_of(const struct curve *curve, size_t still, double elsewhere)
+{
+    double base = own_base(curve, still);
+    double least = (double)curve->blocks[0];
+    for (size_t i = 1; i < curve->count; i++)
+        least = fmin(least, (double)curve->blocks[i]);
+    if (!isnan(base))
+        return base;
+    return isnan(elsewhere) ? 0 : fmin(elsewhere, least);
+}
+
+struct sums {
+    double n, x, y, xx, xy, yy, t, tt, tx;
+};
+
+static void add_point(struct sums *sums, double t, double x, double y)
+{
+    sums->n++;
+    sums->x += x;
+    sums->y += y;
+    sums->xx += x * x;
+    sums->xy += x * y;
+    sums->yy += y * y;
+    sums->t += t;
+    sums->tt += t * t;
+    sums->tx += t * x;
+}
+
+bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
+                   double base_second, struct mover_pair *ret_pair)
+{
+    const struct curve *a = first->curve;
+    const struct curve *b = second->curve;
+    struct sums sums = {0};
+    if (a == NULL || b == NULL || a->blocks == NULL || b->blocks == NULL || a->count != b->count ||
+        a->count < POINTS_MIN)
+        return false;
+    size_t still = last_still(a);
+    size_t other = last_still(b);
+    still = other < still ? other : still;
+    double base_a = base_of(a, still, base_first);
+    double base_b = base_of(b, still, base_second);
+    double grown = (double)a->blocks[a->count - 1] - base_a;
+    for (size_t i = still; i < a->count; i++) {
+        double x = ((double)a->blocks[i] - base_a) / grown;
+        if (x >= GROWN_MIN)
+            add_point(&sums, (double)a->hours[i], x, (double)b->blocks[i] - base_b);
+    }
+    double xx = sums.xx - sums.x * sums.x / fmax(sums.n, 1);
+    double xy = sums.xy - sums.x * sums.y / fmax(sums.n, 1);
+    double yy = sums.yy - sums.y * sums.y / fmax(sums.n, 1);
+    double tt = sums.tt - sums.t * sums.t / fmax(sums.n, 1);
+    double tx = sums.tx - sums.t * sums.x / fmax(sums.n, 1);
+    if (!(grown > 0) || sums.n < POINTS_MIN || xx <= 0 || yy <= 0 || tt <= 0 || tx <= 0)
+        return false;
+    double slope = xy / xx;
+    double behind = sums.y / sums.n - slope * sums.x / sums.n; /* below 0: the second is late */
+    if (!(slope > 0))
+        return false;
+    ret_pair->ratio = slope / grown;
+    ret_pair->lag = -behind / slope / (tx / tt);
+    ret_pair->fit = xy * xy / xx / yy;
+    return true;
+}
+
+/* What hosts without the leak hold, in blocks of this host's size. */
+static double usual_blocks(const struct fleet *fleet, const uint32_t *others, size_t count,
+                           const struct mover_row *row, const struct feature *feature)
+{
+    double values[OTHERS_MOST];
+    size_t found = 0;
+    double block = (double)feature->bytes / fmax((double)feature->outstanding, 1);
+    size_t stride = count / OTHERS_MOST + 1;
+    for (size_t i = 0; i < count && found < OTHERS_MOST; i += stride)
+        values[found++] = fleet_bytes(&fleet->hosts[others[i]], row->pool, row->tag);
+    return found < 3 || !(block > 0) ? NAN : robust_median(values, found) / block;
+}
+
+struct comparison {
+    const struct fleet *fleet;
+    const uint32_t *hosts;
+    size_t host_count;
+    const uint32_t *others;
+    size_t other_count;
+};
+
+/* Median lag of `b` behind `a` over the hosts, and its standard error; NAN: not known. */
+static double lag_between(const struct comparison *of, const struct mover_row *a,
+                          const struct mover_row *b, double *ret_error, double *ret_ratio)
+{
+    double lags[HOSTS_MOST];
+    double ratios[HOSTS_MOST];
+    size_t count = 0;
+    size_t stride = of->host_count / HOSTS_MOST + 1;
+    *ret_error = *ret_ratio = NAN;
+    for (size_t i = 0; i < of->host_count && count < HOSTS_MOST; i += stride) {
+        const struct fleet_host *host = &of->fleet->hosts[of->hosts[i]];
+        const struct feature *x = fleet_feature(host, a->pool, a->tag);
+        const struct feature *y = fleet_feature(host, b->pool, b->tag);
+        struct mover_pair pair;
+        if (x == NULL || y == NULL)
+            continue;
+        double base_x = usual_blocks(of->fleet, of->others, of->other_count, a, x);
+        double base_y = usual_blocks(of->fleet, of->others, of->other_count, b, y);
+        if (!mover_compare(x, y, base_x, base_y, &pair) || pair.fit < 0.5)
+            continue;
+        lags[count] = pair.lag;
+        ratios[count++] = pair.ratio;
+    }
+    if (count == 0)
+        return NAN;
+    double lag = robust_median(lags, count);
+    *ret_ratio = robust_median(ratios, count);
+    double spread = count < 3 ? 0 : robust_mad(lags, count, lag) / 0.6745;
+    *ret_error = hypot(1.25 * spread / sqrt((double)count), LAG_ERROR);
+    return lag;
+}
+
+/* Below 0: b is ahead of a, by so many standard errors. */
+static double later(const struct comparison *of, const struct mover_row *a,
+                    const struct mover_row *b)
+{
+    double error;
+    double ratio;
+    double lag = lag_between(of, a, b, &error, &ratio);
+    return isnan(lag) ? 0 : lag / error;
+}
+
+size_t mover_first(const struct fleet *fleet, const uint32_t *hosts, size_t host_count,
+                   const uint32_t *others, size_t other_count, struct mover_row *rows,
+                   size_t row_count)
+{
+    struct comparison of = {fleet, hosts, host_count, others, other_count};
+    size_t first = 0;
+    /* Whoever is clearly ahead of the one held for first takes its place; the lead is transitive,
+     * so that once through all and back is enough. */
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < row_count; i++) {
+            double by = i == first ? 0 : later(&of, &rows[first], &rows[i]);
+            if (by < -LAG_SURE)
+                first = i;
+        }
+    }
+    size_t best = first;
+    for (size_t i = 0; i < row_count; i++) {
+        if (i != best && rows[i].prior > rows[best].prior + 1e-9 &&
+            later(&of, &rows[first], &rows[i]) <= LAG_SURE)
+            best = i;
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        double error;
+        rows[i].lag = lag_between(&of, &rows[best], &rows[i], &error, &rows[i].ratio);
+    }
+    return best;
+}
