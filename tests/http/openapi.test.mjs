@@ -85,18 +85,6 @@ const requestExamples = operations.flatMap((o) => examples(o).requests);
 const answerExamples = operations.flatMap((o) => examples(o).answers);
 
 test('every example fits its own schema', () => {
-  let count = 0;
-  for (const operation of operations)
-    for (const content of Object.values(operation.requestBody?.content ?? {}))
-      if (content.example) {
-        check(content.schema, content.example, operation.operationId);
-        count++;
-      }
-  for (const operation of operations)
-    for (const response of Object.values(operation.responses).map(deref))
-      for (const content of Object.values(response.content ?? {}))
-        if (content.example) check(content.schema, content.example, `${operation.operationId}: answer`);
-  assert.ok(count >= 2);
   for (const e of [...requestExamples, ...answerExamples]) check(e.schema, e.value, `${e.operation.operationId} ${e.name}`);
   assert.ok(requestExamples.length >= 18 && answerExamples.length >= 10);
 });
@@ -358,15 +346,17 @@ test('every list comes as pages, NDJSON and CSV, sorts both ways, and answers If
   const lists = gets.filter((o) => (o.parameters ?? []).map(deref).some((p) => p.name === 'cursor'));
   assert.ok(lists.length >= 12, `${lists.length} lists`);
   for (const o of lists) {
-    const path = fill(o.pattern);
+    // Some cannot do without a filter: then what is added follows it.
+    const path = withQuery(o);
+    const plus = path.includes('?') ? '&' : '?';
     const names = (o.parameters ?? []).map(deref).map((p) => p.name);
     for (const name of ['limit', 'cursor', 'sort']) assert.ok(names.includes(name), `${o.operationId} has no ${name}`);
-    const whole = await validated(o, `${path}?limit=1000`);
-    const one = await validated(o, `${path}?limit=1`);
+    const whole = await validated(o, `${path}${plus}limit=1000`);
+    const one = await validated(o, `${path}${plus}limit=1`);
     assert.ok(one.json().items, `${o.operationId}: ${one.body.toString().slice(0, 300)}`);
     assert.equal(one.json().items.length, Math.min(1, whole.json().total), o.operationId);
     if (whole.json().total > 1) {
-      const two = await validated(o, `${path}?limit=1&cursor=${encodeURIComponent(one.json().next_cursor)}`);
+      const two = await validated(o, `${path}${plus}limit=1&cursor=${encodeURIComponent(one.json().next_cursor)}`);
       assert.deepEqual(two.json().items[0]?.id, whole.json().items[1]?.id, o.operationId);
     }
     const ndjson = await server.request('GET', path, { token: server.token('admin'), headers: { accept: 'application/x-ndjson' } });
@@ -376,7 +366,7 @@ test('every list comes as pages, NDJSON and CSV, sorts both ways, and answers If
     assert.match(csv.headers['content-type'], /^text\/csv/);
     const head = csv.body.toString().split('\r\n')[0].split(',');
     for (const sort of [head[0], `-${head[0]}`]) {
-      const sorted = await validated(o, `${path}?sort=${sort}`);
+      const sorted = await validated(o, `${path}${plus}sort=${sort}`);
       assert.equal(sorted.status, 200, `${o.operationId} ${sort}: ${sorted.body}`);
     }
     assert.ok(whole.headers.etag, `${o.operationId} has no ETag`);
