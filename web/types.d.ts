@@ -442,6 +442,8 @@ interface HostPair {
 interface HostComparison extends HostSide, List<HostPair> {
   factor: number;
   against: HostSide;
+}
+
 // map: Today, Fleet map, Hosts
 interface Standing {
   critical: number;

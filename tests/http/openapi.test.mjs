@@ -85,18 +85,6 @@ const requestExamples = operations.flatMap((o) => examples(o).requests);
 const answerExamples = operations.flatMap((o) => examples(o).answers);
 
 test('every example fits its own schema', () => {
-  let count = 0;
-  for (const operation of operations)
-    for (const content of Object.values(operation.requestBody?.content ?? {}))
-      if (content.example) {
-        check(content.schema, content.example, operation.operationId);
-        count++;
-      }
-  for (const operation of operations)
-    for (const response of Object.values(operation.responses).map(deref))
-      for (const content of Object.values(response.content ?? {}))
-        if (content.example) check(content.schema, content.example, `${operation.operationId}: answer`);
-  assert.ok(count >= 2);
   for (const e of [...requestExamples, ...answerExamples]) check(e.schema, e.value, `${e.operation.operationId} ${e.name}`);
   assert.ok(requestExamples.length >= 18 && answerExamples.length >= 10);
 });
@@ -111,6 +99,7 @@ let fleet;
 let finding;
 let user;
 let target;
+let mute;
 before(async () => {
   server = await start('--analyze-interval', '2s');
   const reply = await server.request('POST', '/api/v1/users', { token: server.token('admin'),
@@ -128,15 +117,19 @@ before(async () => {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name: `openapi ${fleet.leaky.id}`, kind: 'slack', address: 'https://hooks.example.com/x', enabled: false }) });
   target = made.json().id;
+  mute = (await server.request('POST', '/api/v1/mutes', { token: server.token('operator'),
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ driver: 'openapi-none.sys', reason: 'openapi' }) })).json().id;
 });
 after(async () => {
   await server.request('DELETE', `/api/v1/notify-targets/${target}`, { token: server.token('admin') });
+  await server.request('DELETE', `/api/v1/mutes/${mute}`, { token: server.token('admin') });
   await server.stop();
 });
 
 /** Values for the path of each operation. */
 const values = () => ({ host_id: fleet.leaky.id, tag: 'Leak', finding_id: finding.id, target_id: target,
-  name: 'apitest.sys', user_id: user.id });
+  name: 'apitest.sys', user_id: user.id, mute_id: mute, known_id: 'contoso-filter-4.2', list_name: 'openapi.txt' });
 /** What a call cannot do without, `more` instead of it where both say the same. */
 const withQuery = (operation, more = '') => {
   const query = new URLSearchParams(operation['x-example-query'] ?? '');
@@ -144,8 +137,6 @@ const withQuery = (operation, more = '') => {
   const text = query.toString();
   return fill(operation.pattern) + (text && '?' + text);
 };
-  name: 'apitest.sys', user_id: user.id,
-  known_id: 'contoso-filter-4.2', list_name: 'openapi.txt' });
 const fill = (pattern) => pattern.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values()[name]));
 
 function schemaOf(operation, status, type) {
@@ -191,7 +182,7 @@ for (const operation of gets) {
 
 test('GET of unknown hosts, tags, findings and drivers is 404', async () => {
   const unknown = { host_id: 'nobody', tag: '%5Cx02%5Cx03%5Cx04%5Cx05', finding_id: 'f-none', name: 'no.sys',
-    user_id: '999999999' };
+    user_id: '999999999', mute_id: '999999999' };
   for (const operation of gets.filter((o) => o.pattern.includes('{'))) {
     const names = [...operation.pattern.matchAll(/\{(\w+)\}/g)].map((m) => m[1]);
     const target = operation.pattern.replace(/\{(\w+)\}/g, (_, name) =>
@@ -313,6 +304,20 @@ describe('every example is replayed against a real server', () => {
   });
 });
 
+test('mutes: each example is taken, each answer fits, and a late change is 412', async () => {
+  const json = { 'content-type': 'application/json' };
+  const body = (id) => JSON.stringify(example(id));
+  const made = await validated(by('createMute'), '/api/v1/mutes', { headers: json, body: body('createMute') });
+  assert.equal(made.status, 201, made.body.toString());
+  const one = made.headers.location;
+  const seen = { ...json, 'if-match': made.headers.etag };
+  assert.equal((await validated(by('patchMute'), one, { headers: seen, body: body('patchMute') })).status, 200);
+  assert.equal((await validated(by('patchMute'), one, { headers: seen, body: body('patchMute') })).status, 412);
+  assert.equal((await validated(by('endMute'), one, { headers: { 'if-match': made.headers.etag } })).status, 412);
+  const ended = await validated(by('endMute'), one);
+  assert.equal(ended.json().state, 'ended');
+});
+
 test('faults: each answers as the document says, and names the field', async () => {
   for (const [id, path, type, body, status, field] of [
     ['postSnapshots', '/api/v1/snapshots', 'application/json', '{"format":2}', 422, 'format'],
@@ -341,14 +346,17 @@ test('every list comes as pages, NDJSON and CSV, sorts both ways, and answers If
   const lists = gets.filter((o) => (o.parameters ?? []).map(deref).some((p) => p.name === 'cursor'));
   assert.ok(lists.length >= 12, `${lists.length} lists`);
   for (const o of lists) {
-    const path = fill(o.pattern);
+    // Some cannot do without a filter: then what is added follows it.
+    const path = withQuery(o);
+    const plus = path.includes('?') ? '&' : '?';
     const names = (o.parameters ?? []).map(deref).map((p) => p.name);
     for (const name of ['limit', 'cursor', 'sort']) assert.ok(names.includes(name), `${o.operationId} has no ${name}`);
-    const whole = await validated(o, `${path}?limit=1000`);
-    const one = await validated(o, `${path}?limit=1`);
+    const whole = await validated(o, `${path}${plus}limit=1000`);
+    const one = await validated(o, `${path}${plus}limit=1`);
+    assert.ok(one.json().items, `${o.operationId}: ${one.body.toString().slice(0, 300)}`);
     assert.equal(one.json().items.length, Math.min(1, whole.json().total), o.operationId);
     if (whole.json().total > 1) {
-      const two = await validated(o, `${path}?limit=1&cursor=${encodeURIComponent(one.json().next_cursor)}`);
+      const two = await validated(o, `${path}${plus}limit=1&cursor=${encodeURIComponent(one.json().next_cursor)}`);
       assert.deepEqual(two.json().items[0]?.id, whole.json().items[1]?.id, o.operationId);
     }
     const ndjson = await server.request('GET', path, { token: server.token('admin'), headers: { accept: 'application/x-ndjson' } });
@@ -358,7 +366,7 @@ test('every list comes as pages, NDJSON and CSV, sorts both ways, and answers If
     assert.match(csv.headers['content-type'], /^text\/csv/);
     const head = csv.body.toString().split('\r\n')[0].split(',');
     for (const sort of [head[0], `-${head[0]}`]) {
-      const sorted = await validated(o, `${path}?sort=${sort}`);
+      const sorted = await validated(o, `${path}${plus}sort=${sort}`);
       assert.equal(sorted.status, 200, `${o.operationId} ${sort}: ${sorted.body}`);
     }
     assert.ok(whole.headers.etag, `${o.operationId} has no ETag`);

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { adminRows, answerAdmin } from "./fake_admin.mjs";
 import { answerHost } from "./fake_host.mjs";
 import { fleetMap, overviewFleet } from "./fake_map.mjs";
 
@@ -31,6 +32,7 @@ function people() {
   const secret = (id, name, more = {}) => ({ id, name, state: "active", created_at: at(30 + id), last_used_at: id % 2 ? at(1) : null, expires_at: id % 3 ? at(-60) : null, revoked_at: null, ...more });
   const change = (id, actor_kind, action, object, detail = null) => ({ id, at: at(id / 10), actor: actor_kind === "cli" ? "postgres" : "ann", actor_kind, address: actor_kind === "cli" ? null : "192.0.2.17", action, object, detail });
   return {
+    ...adminRows(at),
     users: [user(1, "ann", "admin"), user(2, "bob", "operator"), user(3, "carol", "viewer", { disabled: true, disabled_at: at(3) }), user(4, "dan", "viewer", { has_password: false, last_sign_in_at: null })],
     tokens: [secret(1, "nightly export", { role: "viewer" }), secret(2, "collector in Oslo", { role: "ingest" }), secret(3, "old script", { role: "operator", state: "revoked", revoked_at: at(5) })],
     "enroll-secrets": [secret(1, "rollout", { uses: 412, max_uses: 500 }), secret(2, "lab", { uses: 3, max_uses: null })],
@@ -555,8 +557,8 @@ export async function startFake(size = {}) {
       if (!state.signedIn) return problem({ status: 401, title: "Not signed in" });
       if (req.method !== "GET" && req.headers["x-poolfleet"] !== "1") return problem({ status: 403, title: "Not allowed", detail: "the header X-Poolfleet is missing" });
       if (/^\/findings\/[^/]+\/report$/.test(path)) return reply(200, "text/markdown; charset=utf-8", "# Report\n");
-      const people = answerPeople(req, path, url.searchParams, body);
-      if (people) return people.status >= 400 ? problem(people) : reply(people.status, "application/json", people.status === 204 ? undefined : JSON.stringify(people.body));
+      const people = answerPeople(req, path, url.searchParams, body) ?? answerAdmin(req, path, url.searchParams, body, state);
+      if (people) return people.status >= 400 ? problem(people) : reply(people.status, "application/json", people.status === 204 ? undefined : JSON.stringify(people.body), people.etag ? { etag: people.etag } : {});
       try {
         return reply(200, "application/json", JSON.stringify(answer(req.method, path, url.searchParams, body)));
       } catch (e) {
