@@ -73,6 +73,7 @@ interface FindingHost {
   process: string | null;
   process_handles: number | null;
   simulated?: boolean;
+  muted_by?: number | null;
 }
 
 interface Cause {
@@ -121,7 +122,14 @@ interface Finding {
   evidence: string[];
   known_leaks?: KnownLeakMatch[];
   history?: { at: Time; actor: string | null; change: string; note: string | null }[];
-  tags_detail?: { tag: string; driver: string | null; description: string | null }[];
+  tags_detail?: { tag: string; driver: string | null; description: string | null; ratio?: number | null; ratio_hosts?: number }[];
+  reopened_at?: Time;
+  reopened_count?: number;
+  muted_by?: number | null;
+  born_muted?: boolean;
+  muted_hosts?: number;
+  version?: number | null;
+  mutes?: Mute[];
 }
 
 interface Overview extends OverviewFleet {
@@ -465,4 +473,77 @@ interface OverviewFleet {
   };
   changes_since: Time;
   first_to_run_out: { host_id: string; name: string | null; finding_id: string; limit: string | null; exhausts_at: Exhaustion } | null;
+}
+// life: Findings, Finding
+interface Mute {
+  id: number;
+  state: "standing" | "ended";
+  finding: string | null;
+  tags: string[];
+  hosts: string[];
+  driver: string | null;
+  driver_version: string | null;
+  until: Time;
+  reason: string;
+  created_by: string;
+  created_at: Time;
+  ended_at: Time;
+  ended_by: string | null;
+  findings: number;
+  host_count: number;
+  version: number;
+}
+
+interface FixHost {
+  id: string;
+  name: string | null;
+  moved: boolean;
+  from: string | null;
+  to: string | null;
+  changed_at: Time;
+  before_bytes_per_hour: number | null;
+  before_low: number | null;
+  before_high: number | null;
+  after_bytes_per_hour: number | null;
+  after_low: number | null;
+  after_high: number | null;
+  after_hours: number | null;
+  growth: "stopped" | "growing" | "too_early" | "unmeasured";
+  simulated: boolean;
+}
+
+interface FixGroup {
+  hosts: number;
+  read: number;
+  measured: number;
+  growing: number;
+  low: number | null;
+  high: number | null;
+  too_early: number;
+  unmeasured: number;
+  median_before: number | null;
+  median_after: number | null;
+}
+
+interface FindingFix extends List<FixHost> {
+  finding: string;
+  attribute: string | null;
+  value: string | null;
+  tag: string;
+  pool: Pool;
+  verdict: "no_version" | "nobody_moved" | "too_early" | "too_few" | "works" | "fails" | "unclear";
+  sentence: string;
+  moved: FixGroup;
+  stays: FixGroup;
+  other_hosts: number;
+  p_value: number | null;
+  versions: { version: string | null; hosts: number; measured: number; growing: number; low: number | null; high: number | null }[];
+}
+
+interface FindingSeries {
+  pool: Pool;
+  tag: string;
+  t: number[];
+  hosts: { id: string; name: string | null; bytes: (number | null)[] }[];
+  peers: { hosts: number; alike: boolean; median: (number | null)[] };
 }

@@ -8,6 +8,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { adminRows, answerAdmin } from "./fake_admin.mjs";
 import { answerHost } from "./fake_host.mjs";
+import { answerLife, fakeReport, life } from "./fake_life.mjs";
 import { fleetMap, overviewFleet } from "./fake_map.mjs";
 
 const ROOT = fileURLToPath(new URL("../../build/web/", import.meta.url));
@@ -263,11 +264,13 @@ export async function startFake(size = {}) {
 
   const missing = { status: 404, title: "Not found", detail: "no such thing", field: null };
 
-  function answer(method, path, query, body) {
+  function answer(method, path, query, body, headers = {}) {
     const { fleet: f, w } = world();
     const { hosts, tags, held } = f;
     const part = path.split("/").slice(1).map(decodeURIComponent);
-    const finding = (x) => ({ ...x, ...(state.patches.get(x.id) ?? {}) });
+    const finding = (x) => life({ ...x, ...(state.patches.get(x.id) ?? {}) }, state);
+    const lived = answerLife({ method, part, query, body, headers, state, w, fleet: f, missing });
+    if (lived !== undefined) return lived;
     switch (part[0]) {
       case "overview": {
         const sumsAll = w.hostItems.reduce((a, h) => ({ n: a.n + h.nonpaged_bytes, p: a.p + h.paged_bytes }), { n: 0, p: 0 });
@@ -556,11 +559,11 @@ export async function startFake(size = {}) {
       }
       if (!state.signedIn) return problem({ status: 401, title: "Not signed in" });
       if (req.method !== "GET" && req.headers["x-poolfleet"] !== "1") return problem({ status: 403, title: "Not allowed", detail: "the header X-Poolfleet is missing" });
-      if (/^\/findings\/[^/]+\/report$/.test(path)) return reply(200, "text/markdown; charset=utf-8", "# Report\n");
+      if (/^\/findings\/[^/]+\/report$/.test(path)) return reply(200, "text/markdown; charset=utf-8", fakeReport(url.searchParams));
       const people = answerPeople(req, path, url.searchParams, body) ?? answerAdmin(req, path, url.searchParams, body, state);
       if (people) return people.status >= 400 ? problem(people) : reply(people.status, "application/json", people.status === 204 ? undefined : JSON.stringify(people.body), people.etag ? { etag: people.etag } : {});
       try {
-        return reply(200, "application/json", JSON.stringify(answer(req.method, path, url.searchParams, body)));
+        return reply(200, "application/json", JSON.stringify(answer(req.method, path, url.searchParams, body, req.headers)));
       } catch (e) {
         if (e && e.status) return problem(e);
         console.error(e);
@@ -581,7 +584,7 @@ export async function startFake(size = {}) {
   return {
     url: `http://127.0.0.1:${port}`, token: TOKEN, password: PASSWORD, setup: SETUP, state, fleet,
     reset() {
-      Object.assign(state, { mood: "normal", role: "admin", name: "tester", kind: "user", signedIn: true, requests: [], people: people() });
+      Object.assign(state, { mood: "normal", role: "admin", name: "tester", kind: "user", signedIn: true, requests: [], people: people(), mutes: [], versions: new Map() });
       state.fail.clear();
       state.slow.clear();
       state.patches.clear();

@@ -52,7 +52,7 @@ async function problemOf(response) {
  * One request. Resolves with the parsed body (null when empty) and the headers.
  * @param {string} path below /api/v1
  * @param {{ method?: string, body?: string, type?: string, accept?: string, signal?: AbortSignal,
- *           headers?: Record<string, string>, timeout?: number }} [options]
+ *           headers?: Record<string, string>, timeout?: number, raw?: boolean }} [options]  raw: the body as text
  * @returns {Promise<{ body: any, headers: Headers }>}
  */
 export async function request(path, options = {}) {
@@ -91,7 +91,7 @@ export async function request(path, options = {}) {
       throw problem;
     }
     const text = await response.text();
-    return { body: text ? JSON.parse(text) : null, headers: response.headers };
+    return { body: options.raw ? text : text ? JSON.parse(text) : null, headers: response.headers };
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (options.signal?.aborted) throw error;

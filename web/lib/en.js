@@ -263,8 +263,87 @@ export const en = {
   drivers: {},
 
   // views/findings.js, views/finding.js
-  findings: {},
-  finding: {},
+  findings: {
+    title: "Findings",
+    mutesTitle: "Mutes",
+    tabs: "What is listed",
+    status: "Status", severity: "Severity", kind: "Kind", any: "Any",
+    open: "Open and acknowledged", allButOpen: "All but open", all: "All",
+    tag: "Tag", driver: "Driver", host: "Host", anyOf: (/** @type {string} */ what) => `Any ${what}`,
+    clear: "Clear filters",
+    noMatch: "No finding matches", none: "No open findings", noneText: "No tag is out of line on any host.",
+    muted: (/** @type {number} */ n, /** @type {number} */ born) =>
+      `${n.toLocaleString("en-US")} muted ${n === 1 ? "finding is" : "findings are"} not shown` +
+      (born ? `, ${born === n ? (n === 1 ? "since it appeared" : "all since they appeared") : `${born.toLocaleString("en-US")} of them since they appeared`}` : "") + ".",
+    showMuted: "Show",
+    save: "Save this list as", saving: "Saving\u2026", saveFailed: "The list was not saved",
+    what: "findings",
+    bornMuted: "Born muted", bornMutedWhy: "Muted since it appeared: nobody was told of it",
+    reopened: "Reopened",
+    mutedHosts: (/** @type {number} */ n, /** @type {number} */ of) => `${n.toLocaleString("en-US")} of ${of.toLocaleString("en-US")} hosts muted`,
+  },
+  finding: {
+    title: "Finding",
+    notFound: "No such finding", all: "All findings",
+    began: "began", lastSeen: "last seen",
+    old: (/** @type {string} */ age) => `No pass has seen it for ${age}: what is below is how it was then.`,
+    stats: { hosts: "Hosts", growth: "Growth, middle host", first: "First to run out", confidence: "Confidence", owner: "Tag belongs to", none: "none", noLimit: "no limit in sight", unknown: "unknown" },
+    api: "API", apiOf: (/** @type {string} */ what) => `API call behind: ${what}`,
+    why: {
+      title: "What explains it", sub: "affected hosts against the others", nothing: "Nothing separates these hosts from the others",
+      share: "What they share", withIt: "Affected hosts that have it", against: "Other hosts that have it too", againstHint: "The counter-evidence: the fewer the better",
+      ratio: "Risk ratio", ratioHint: "How much more often hosts with it are affected", q: "q-value", qHint: "Chance of seeing this by accident, corrected for everything tested",
+      driver: "driver", of: (/** @type {string} */ a, /** @type {string} */ b) => `${a} of ${b}`, withLabel: "Affected with it", againstLabel: "Others with it",
+    },
+    series: {
+      title: "On the worst hosts", peers: (/** @type {number} */ n, /** @type {boolean} */ alike) => `dashed: the middle of ${n} unaffected hosts${alike ? " with the same build and role" : ""}`,
+      noPeers: "too few unaffected hosts have this tag to compare with", label: (/** @type {string} */ tag) => `Bytes of ${tag} on the worst hosts over the last week`,
+      empty: "Only one snapshot so far", median: "Unaffected, middle", time: "Time",
+    },
+    evidence: { title: "Evidence", hint: "Each sentence opens to its series and the call that gives it.", ask: "Ask for it yourself", host: "Host", on: "on", none: "No further evidence was written down." },
+    lockstep: { title: "Tags that grow together", hint: "The first moved first. Beside the others: how many of their allocations stand for one of the first.", first: "first", ratio: (/** @type {string} */ r) => `${r} for one`, ratioHint: (/** @type {number} */ n) => `Middle of ${n} ${n === 1 ? "host" : "hosts"}`, unknown: "owner unknown" },
+    hosts: {
+      title: "Hosts", caption: "Hosts of this finding", name: "Host", trend: "Last week", holds: "Holds", peers: "Peers", peersHint: "Median of hosts like this one", score: "Score", growth: "Growth", since: "Since",
+      left: "Time left (80 %)", noLimit: "none in sight", until: "Until", process: "Held by", handles: (/** @type {string} */ n) => `${n} handles`, muted: "muted", showAll: (/** @type {string} */ n) => `Show all ${n}`,
+      some: (/** @type {string} */ a, /** @type {string} */ b) => `${a} of ${b}`, mutedSome: (/** @type {number} */ n) => `${n} muted`, none: "No host shows it any more", of: (/** @type {string} */ tag, /** @type {string} */ host) => `Bytes of ${tag} on ${host} over the last week`,
+    },
+    life: {
+      title: "Decision", by: "by", until: "muted until", forGood: "muted until somebody ends it", note: "Note, kept with the decision", saving: "Saving\u2026",
+      acknowledge: "Acknowledge", mute: "Mute\u2026", resolve: "Resolve", open: "Open again", addNote: "Save the note", viewer: "Your role can read; an operator decides.",
+      failed: "The decision was not saved", history: "History", reopened: (/** @type {number} */ n) => (n > 1 ? `It came back ${n} times, last` : "It came back"), afterResolved: "after it was resolved.",
+    },
+    conflict: {
+      title: "Changed meanwhile", text: "Another person changed this finding while you were at it. Nothing of yours was saved yet, and nothing is lost.",
+      what: "What", theirs: "Now", yours: "Yours", status: "Status", note: "Note", who: "By", nothing: "as it is", none: "none",
+      over: "Save mine over it", keep: "Leave it as it is now",
+    },
+    changes: {
+      opened: "Opened", "born muted": "Appeared, muted", muted: "Muted", unmuted: "Mute ended", acknowledged: "Acknowledged", resolved: "Resolved", reopened: "Reopened: it came back",
+      "reopened, muted": "Came back, muted", severity: "Severity changed", note: "Note",
+    },
+    analysis: "analysis",
+    mutes: {
+      title: "Mutes", covers: (/** @type {number} */ n, /** @type {number} */ of) => (n === of ? "All hosts are covered; the finding is muted." : `${n.toLocaleString("en-US")} of ${of.toLocaleString("en-US")} hosts are covered. The finding stays open for the others.`),
+      end: "End", ending: "Ending\u2026", endOf: (/** @type {number} */ id) => `End mute ${id}`, by: "by", untilEnded: "until somebody ends it", until: "until", failed: "The mute was not ended",
+      finding: "this finding", tags: (/** @type {string} */ list) => `tags ${list}`, hosts: (/** @type {number} */ n) => (n === 1 ? "1 host" : `${n.toLocaleString("en-US")} hosts`), driver: (/** @type {string} */ d) => `driver ${d}`,
+      version: (/** @type {string} */ d, /** @type {string} */ v) => `driver ${d} ${v}`, list: { id: "Mute", what: "What", reason: "Reason", who: "By", until: "Until", holds: "Findings", hosts: "Hosts", act: "End it" },
+      none: "No mute stands", noneText: "Findings are muted from their own page.", state: "State", standing: "Standing", ended: "Ended", anyState: "Standing and ended", another: "of another finding", endedBy: "ended",
+      dialog: "Mute", scope: "What is muted", scopeFinding: "This finding", scopeMatch: "Whatever matches, also findings to come", tagsToo: "these tags", hostsToo: "on host", anyHost: "any host", allHosts: (/** @type {number} */ n) => `its ${n.toLocaleString("en-US")} hosts`,
+      driverToo: "of driver", anyVersion: "any version", length: "For how long", lengths: { "3600": "One hour", "86400": "One day", "604800": "One week", "2592000": "30 days", "": "Until somebody ends it" }, reason: "Reason", submit: "Mute", cancel: "Cancel",
+      need: "Choose tags, hosts or a driver.", outside: "While one of its tags or hosts is outside, the finding stays open and says which hosts are muted.",
+    },
+    fix: {
+      title: "Is the fix working", nothing: "No version explains this finding, so there is no fix to check.",
+      verdicts: { no_version: "Nothing to check", nobody_moved: "Nobody has moved", too_early: "Too early to tell", too_few: "Too few to tell", works: "Works", fails: "Does not work", unclear: "Not clear" },
+      plot: (/** @type {number} */ n) => `Growth of ${n} hosts before and after the change; the table below says the same`, before: "before", after: "after", growth: { stopped: "Stopped", growing: "Still grows", too_early: "Too early", unmeasured: "No growth before" },
+      table: "Growth before and after", name: "Host", moved: "Moved", from: "From", to: "To", gone: "removed", stays: "stays", changed: "Changed", beforeCol: "Before", afterCol: "After", verdict: "Verdict", low: "from", high: "to",
+      versions: "By version moved to", version: (/** @type {string} */ v, /** @type {number} */ k, /** @type {number} */ n) => `${v}: ${n ? `${k} of ${n} still grow` : "none measured yet"}`, read: (/** @type {number} */ n, /** @type {number} */ of) => `${n} of ${of} hosts that moved were read, the newest moves first.`,
+    },
+    report: {
+      title: "Report for the vendor", text: "Everything a stranger needs to check the claim. Names are replaced unless you ask for them.", make: "Make a report\u2026", dialog: "Report for the vendor", format: "Format", html: "One HTML file with pictures", md: "Markdown",
+      names: "Names", hide: "Replaced: host 1, process 1, app 1", show: "As they are: hosts, processes, applications", viewer: "A report with names needs an operator.", download: "Download", openIt: "Open", preview: "What it says (as text)", loading: "Making the report\u2026", failed: "The report could not be made",
+    },
+  },
 
   // views/diagnose.js, views/admin.js, views/account.js, views/setup.js, views/signin.js
   diagnose: {
