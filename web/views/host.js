@@ -41,6 +41,8 @@ function Awaiting({ host }) {
 /** @param {{ id: string, ids: string[] }} props */
 function Findings({ id, ids }) {
   const list = /** @type {Resource<List<Finding>>} */ (useResource(ids.length ? "/findings" + search({ host: id, limit: 10 }) : null));
+  // Their place is held, so that the screen does not move when they come.
+  if (!list.data && !list.error && ids.length) return html`<div style=${{ minHeight: `${Math.min(ids.length, 10) * 150}px` }}></div>`;
   if (!list.data?.items.length) return null;
   return html`<section aria-label=${t.findings} class="finding-list">${list.data.items.map((f) => html`<${FindingItem} key=${f.id} finding=${f} />`)}</section>`;
 }
