@@ -530,7 +530,7 @@ describe("keyboard", () => {
     await page.keyboard.press("ArrowDown");
     assert.equal(await page.locator('.grid-row[aria-selected="true"]').getAttribute("aria-rowindex"), "3");
     assert.equal(await page.locator(".grid-scroll").getAttribute("aria-activedescendant"), "row-1");
-    await page.keyboard.press("Space");
+    await page.keyboard.press("c");
     await page.locator(".row-chart canvas").first().waitFor();
     await page.picture("host-row-chart", false);
     const tag = (await tags())[1];

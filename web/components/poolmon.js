@@ -162,8 +162,9 @@ export function Poolmon({ host, route, items, onChosen, onSince }) {
   const seriesRow = series && (rows.find((r) => rowKey(r) === rowKey(series)) ?? series);
   /** @type {(keyof HostTag)[]} */
   const fields = ["tag", "pool", "allocs", "frees", "outstanding", "bytes", "bytes_per_alloc", "delta_allocs", "delta_frees", "delta_bytes", "cohort_bytes", "cohort_hosts", "score", "driver", "description"];
+  const map = useMemo(() => html`<${PoolMap} tags=${d} past=${at !== null} delta=${delta} />`, [d, at, delta]);
   return html`
-    <${PoolMap} tags=${d} past=${at !== null} delta=${delta} />
+    ${map}
     <section class="panel panel-flush" aria-labelledby="poolmon-h">
       <div class="panel-head">
         <h2 id="poolmon-h">${w.title}</h2>

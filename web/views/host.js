@@ -41,6 +41,8 @@ function Awaiting({ host }) {
 /** @param {{ id: string, ids: string[] }} props */
 function Findings({ id, ids }) {
   const list = /** @type {Resource<List<Finding>>} */ (useResource(ids.length ? "/findings" + search({ host: id, limit: 10 }) : null));
+  // Their place is held, so that the screen does not move when they come.
+  if (!list.data && !list.error && ids.length) return html`<div style=${{ minHeight: `${Math.min(ids.length, 10) * 150}px` }}></div>`;
   if (!list.data?.items.length) return null;
   return html`<section aria-label=${t.findings} class="finding-list">${list.data.items.map((f) => html`<${FindingItem} key=${f.id} finding=${f} />`)}</section>`;
 }
@@ -56,6 +58,9 @@ function chartMarks(host, items, at, since) {
     ...(since !== null ? [{ t: sec(since), label: t.time.markSince, kind: "since" }] : []),
   ];
 }
+
+/** What of a resource is drawn. @param {Resource<any>} r */
+const parts = (r) => [r.data, r.error, r.loading, r.pending];
 
 /** @param {{ host: HostDetail, route: import("../lib/router.js").Route }} props */
 function Shown({ host, route }) {
@@ -83,13 +88,17 @@ function Shown({ host, route }) {
   const since = sinceSet ? Date.parse(sinceText) : sinceIs;
   const items = history.data?.items ?? [];
   const marks = useMemo(() => chartMarks(host, items, at, since), [host.boots, history.data, at, since]);
-  return html`<${Timeline} host=${host} at=${at} since=${since} sinceSet=${sinceSet} history=${history} span=${span} />
-    <${Memory} totals=${state.data?.totals ?? host.totals} at=${state.data?.at ?? host.last_snapshot_at} past=${at !== null} series=${series} marks=${marks} />
+  // Each part is drawn again only when what it shows changed: a new order of the table touches the table alone.
+  const time = useMemo(() => html`<${Timeline} host=${host} at=${at} since=${since} sinceSet=${sinceSet} history=${history} span=${span} />`, [host, at, since, sinceSet, span, ...parts(history)]);
+  const memory = useMemo(() => html`<${Memory} totals=${state.data?.totals ?? host.totals} at=${state.data?.at ?? host.last_snapshot_at} past=${at !== null} series=${series} marks=${marks} />`, [host, at, marks, ...parts(state), ...parts(series)]);
+  const against = ["compare", "against", "against_at", "against_boot", "scale"].map((k) => route.query.get(k));
+  const compare = useMemo(() => html`<${Compare} host=${host} at=${at} since=${since} query=${route.query} />`, [host, at, since, ...against]);
+  const boots = useMemo(() => html`<${Boots} host=${host} chosen=${chosen} show=${shows} most=${most} />`, [host, chosen, shows, most]);
+  const blocks = useMemo(() => (host.big_blocks ? html`<${BigBlocks} blocks=${host.big_blocks} />` : null), [host]);
+  const more = useMemo(() => html`<${More} host=${host} state=${state} at=${at} tab=${tab} onTab=${setTab} />`, [host, at, tab, ...parts(state)]);
+  return html`${time}${memory}
     <${Poolmon} host=${host} route=${route} items=${items} onChosen=${setChosen} onSince=${setSinceIs} />
-    <${Compare} host=${host} at=${at} since=${since} query=${route.query} />
-    <${Boots} host=${host} chosen=${chosen} show=${shows} most=${most} />
-    ${host.big_blocks ? html`<${BigBlocks} blocks=${host.big_blocks} />` : null}
-    <${More} host=${host} state=${state} at=${at} tab=${tab} onTab=${setTab} />`;
+    ${compare}${boots}${blocks}${more}`;
 }
 
 /** @param {{ host: HostDetail, route: import("../lib/router.js").Route }} props */

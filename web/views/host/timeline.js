@@ -168,6 +168,6 @@ export function Timeline({ host, at, since, sinceSet, history, span }) {
       ? items.length
         ? html`<${List} items=${items} onAt=${go} />${history.data.next_cursor ? html`<p class="muted small">${t.cut(items.length)}</p>` : null}`
         : html`<${Empty} title=${t.none}><//>`
-      : null}
+      : html`<div class="twin-hold"></div>`}
   </section>`;
 }
