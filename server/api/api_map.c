@@ -380,9 +380,10 @@ static enum status parameters_read(const struct req *rq, struct map *map,
         status = api_tag_parse(tag, &map->tag, err);
     if (status != ST_OK)
         return status;
-    if ((tag == NULL) != (map->pool == POOL_UNKNOWN))
-        return err_field(err, ST_INVALID, tag == NULL ? "tag" : "pool",
-                         "tag and pool are given together");
+    if (tag == NULL && map->pool != POOL_UNKNOWN)
+        return err_field(err, ST_INVALID, "tag", "pool says which pool's tag; name the tag");
+    if (tag != NULL && map->pool == POOL_UNKNOWN)
+        map->pool = POOL_NONPAGED;
     map->driver = req_query(rq, "driver");
     return ST_OK;
 }
@@ -492,6 +493,7 @@ enum status api_map_get(struct req *rq, struct resp *rs, struct err *err)
     AUTO_MAP struct map map = {.pool = POOL_UNKNOWN, .as_of_us = TIME_UNKNOWN};
     AUTO_STRBUF struct strbuf key = STRBUF_INIT;
     struct host_filter filter;
+    const char *encoding = req_header(rq, "Accept-Encoding");
     uint32_t wanted = 0;
     int64_t began = clock_mono_us();
     uint64_t stamp = atomic_load(&rq->app->analysis_passes);
@@ -505,11 +507,11 @@ enum status api_map_get(struct req *rq, struct resp *rs, struct err *err)
     cache_key(rq, &key);
     if (strbuf_failed(&key))
         return err_set(err, ST_NOMEM, "could not write the fleet map: out of memory");
-    if (reply_cache_get(rq->app->replies, rq, key.data, stamp, rs))
+    if (reply_cache_get(rq->app->replies, encoding, key.data, stamp, rs))
         return ST_OK;
     status = make_map(rq, &map, &filter, wanted, rs, err);
     if (status == ST_OK)
-        reply_cache_keep(rq->app->replies, rq, key.data, stamp, began, rs);
+        reply_cache_keep(rq->app->replies, encoding, key.data, stamp, began, rs);
     else
         reply_cache_drop(rq->app->replies, key.data);
     return status;

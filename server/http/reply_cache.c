@@ -99,7 +99,7 @@ static bool copy_out(const struct entry *entry, struct resp *rs)
     return true;
 }
 
-bool reply_cache_get(struct reply_cache *cache, const struct req *rq, const char *key,
+bool reply_cache_get(struct reply_cache *cache, const char *accept_encoding, const char *key,
                      uint64_t stamp, struct resp *rs)
 {
     int64_t now = clock_mono_us();
@@ -115,7 +115,7 @@ bool reply_cache_get(struct reply_cache *cache, const struct req *rq, const char
     if (age_max > REPLY_CACHE_AGE_US)
         age_max = REPLY_CACHE_AGE_US;
     bool fresh = entry->stamp == stamp && now - entry->made_us < age_max;
-    bool takes = !entry->packed || head_accepts_gzip(req_header(rq, "Accept-Encoding"));
+    bool takes = !entry->packed || head_accepts_gzip(accept_encoding);
     entry->used_us = now;
     if (entry->body.length > 0 && takes && (fresh || (entry->making && entry->stamp == stamp)))
         got = copy_out(entry, rs);
@@ -134,7 +134,7 @@ void reply_cache_drop(struct reply_cache *cache, const char *key)
     pthread_mutex_unlock(&cache->lock);
 }
 
-void reply_cache_keep(struct reply_cache *cache, const struct req *rq, const char *key,
+void reply_cache_keep(struct reply_cache *cache, const char *accept_encoding, const char *key,
                       uint64_t stamp, int64_t began_us, struct resp *rs)
 {
     int64_t now = clock_mono_us();
@@ -143,7 +143,7 @@ void reply_cache_keep(struct reply_cache *cache, const struct req *rq, const cha
         reply_cache_drop(cache, key);
         return;
     }
-    if (head_accepts_gzip(req_header(rq, "Accept-Encoding"))) {
+    if (head_accepts_gzip(accept_encoding)) {
         AUTO_STRBUF struct strbuf packed = STRBUF_INIT;
         if (gzip_write(&packed, rs->body.data, rs->body.length, 4)) {
             struct strbuf plain = rs->body;

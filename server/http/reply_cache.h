@@ -23,11 +23,11 @@ void reply_cache_free(struct reply_cache *cache);
 
 /* A kept answer to the same request, into rs; false when there is none: then the caller makes one
  * and calls reply_cache_keep, or reply_cache_drop when it could not. `stamp` is any number that
- * changes when kept answers must not be used any more. */
-bool reply_cache_get(struct reply_cache *cache, const struct req *rq, const char *key,
+ * changes when kept answers must not be used any more; accept_encoding the request's, or NULL. */
+bool reply_cache_get(struct reply_cache *cache, const char *accept_encoding, const char *key,
                      uint64_t stamp, struct resp *rs);
 /* Packs rs (if the caller takes gzip) and keeps a copy; rs stays a whole answer. */
-void reply_cache_keep(struct reply_cache *cache, const struct req *rq, const char *key,
+void reply_cache_keep(struct reply_cache *cache, const char *accept_encoding, const char *key,
                       uint64_t stamp, int64_t began_us, struct resp *rs);
 void reply_cache_drop(struct reply_cache *cache, const char *key);
 

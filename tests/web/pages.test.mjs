@@ -17,7 +17,8 @@ const SCREENS = [
   ["finding", () => "/findings/f-1a2b3c4d5e6f7081", ".chart canvas"],
   ["tags", () => "/tags", ".table tbody tr"],
   ["tag", () => "/tags/WCsc", ".chart canvas"],
-  ["hosts", () => "/hosts", ".table tbody tr"],
+  ["map", () => "/map", ".fleetmap-group"],
+  ["hosts", () => "/hosts", ".hostgrid-row .host-link"],
   ["host", () => `/hosts/${HOST()}?since=24h`, ".grid-row"],
   ["drivers", () => "/drivers", ".table tbody tr"],
   ["driver", () => "/drivers/wcifs.sys", ".chart canvas"],
@@ -116,7 +117,7 @@ describe("states", () => {
   test("everyScreen_failing_saysWhatAndOffersRetry", async () => {
     for (const [name, path] of SCREENS) {
       if (name === "diagnose" || name === "account") continue;
-      const api = { "admin-users": "/users", "admin-tokens": "/tokens", "admin-secrets": "/enroll-secrets", "admin-audit": "/audit", today: "/overview", findings: "/findings", finding: "/findings", tags: "/tags", tag: "/tags", hosts: "/hosts", host: "/hosts", drivers: "/drivers", driver: "/drivers", "host-awaiting": "/hosts" }[name];
+      const api = { "admin-users": "/users", "admin-tokens": "/tokens", "admin-secrets": "/enroll-secrets", "admin-audit": "/audit", today: "/overview", findings: "/findings", finding: "/findings", tags: "/tags", tag: "/tags", map: "/fleet-map", hosts: "/fleet-map", host: "/hosts", drivers: "/drivers", driver: "/drivers", "host-awaiting": "/hosts" }[name];
       fake.state.fail.set(api, { status: 503, title: "The database is away", detail: "could not reach the database", field: "limit", hint: "It is tried again." });
       await open(path(), ".error-panel");
       const text = await page.locator(".error-panel").first().innerText();
@@ -281,7 +282,7 @@ describe("session", () => {
 
   test("tokenInTheAddress_isExchangedAndGone", async () => {
     fake.state.signedIn = false;
-    await open("/hosts#token=" + encodeURIComponent(fake.token), ".table tbody tr");
+    await open("/hosts#token=" + encodeURIComponent(fake.token), ".hostgrid-row");
     assert.equal(await page.evaluate(() => location.href.includes("token")), false);
     assert.equal(await page.evaluate(() => history.length <= 2), true);
     const post = fake.state.requests.find((r) => r.method === "POST" && r.path === "/api/v1/session");
@@ -585,7 +586,7 @@ describe("keyboard", () => {
     await page.keyboard.press("h");
     await page.waitForURL(/\/hosts$/);
     await page.reload();
-    await page.locator(".table tbody tr").first().waitFor();
+    await page.locator(".hostgrid-row").first().waitFor();
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement?.className), "skip");
     await page.keyboard.press("Enter");
@@ -628,8 +629,8 @@ describe("work", () => {
 
   test("simulatedHost_isMarkedInEveryList", async () => {
     const odd = fake.fleet.hosts[27];
-    await open("/hosts", ".table tbody tr");
-    const names = await page.locator("tr:has(.badge-simulated) .host-link").allInnerTexts();
+    await open("/hosts", ".hostgrid-row .host-link");
+    const names = await page.locator(".hostgrid-row:has(.badge-simulated) .host-link").allInnerTexts();
     const expected = fake.fleet.hosts.filter((_, i) => i % 3 === 0).map((h) => h.name);
     assert.ok(names.length > 0 && names.length < 100);
     assert.ok(names.every((name) => expected.includes(name)), names.join());
@@ -642,8 +643,8 @@ describe("work", () => {
   });
 
   test("host_enrolledOnly_saysWhatIsAwaited", async () => {
-    await open("/hosts?q=new-host", ".table tbody tr");
-    assert.match(await page.locator(".table tbody tr", { hasText: "NEW-HOST" }).innerText(), /Enrolled, waiting for its first snapshot/);
+    await open("/hosts?q=new-host", ".hostgrid-row");
+    assert.match(await page.locator(".hostgrid-row", { hasText: "NEW-HOST" }).innerText(), /waiting/);
     await open("/hosts/awaiting", ".empty");
     assert.match(await page.locator("main").innerText(), /Enrolled, waiting for its first snapshot[^]*version 0\.1\.0[^]*ago/);
     assert.deepEqual(page.faults(), []);

@@ -191,7 +191,7 @@ export function filterFleet(f, filters) {
     counts[k].forEach((n, v) => {
       if (n > 0) list.push([v === 0 ? null : words[v - 1] ?? null, n]);
     });
-    if (column !== "band") list.sort((a, b) => b[1] - a[1]);
+    if (column !== "band") list.sort((a, b) => b[1] - a[1] || Number(a[0] === null) - Number(b[0] === null));
     facets[name] = new Map(list);
   });
   return { rows: rows.slice(0, count), facets };
