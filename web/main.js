@@ -13,6 +13,7 @@ const VIEWS = {
   finding: () => import("./views/finding.js"),
   tags: () => import("./views/tags.js"),
   tag: () => import("./views/tag.js"),
+  explain: () => import("./views/explain.js"),
   hosts: () => import("./views/hosts.js"),
   host: () => import("./views/host.js"),
   drivers: () => import("./views/drivers.js"),

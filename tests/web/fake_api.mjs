@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { answerExplain } from "./fake_explain.mjs";
 
 const ROOT = fileURLToPath(new URL("../../build/web/", import.meta.url));
 export const CSP =
@@ -259,10 +260,12 @@ export async function startFake(size = {}) {
 
   const missing = { status: 404, title: "Not found", detail: "no such thing", field: null };
 
-  function answer(method, path, query, body) {
+  function answer(method, path, query, body, plain = false) {
     const { fleet: f, w } = world();
     const { hosts, tags, held } = f;
     const part = path.split("/").slice(1).map(decodeURIComponent);
+    const explained = plain ? undefined : answerExplain({ part, query, fleet: f, w, paged, missing, plain: () => answer(method, path, query, body, true) });
+    if (explained !== undefined) return explained;
     const finding = (x) => ({ ...x, ...(state.patches.get(x.id) ?? {}) });
     switch (part[0]) {
       case "overview": {

@@ -8,7 +8,7 @@ import { Jump } from "./jump.js";
 const NAV = [
   ["/", "Today", "today"],
   ["/findings", "Findings", "findings finding"],
-  ["/tags", "Tags", "tags tag"],
+  ["/tags", "Tags", "tags tag explain"],
   ["/hosts", "Hosts", "hosts host"],
   ["/drivers", "Drivers", "drivers driver"],
   ["/diagnose", "Diagnose", "diagnose"],

@@ -6,6 +6,7 @@ const ROUTES = [
   ["today", "/"],
   ["tags", "/tags"],
   ["tag", "/tags/:tag"],
+  ["explain", "/explain"],
   ["hosts", "/hosts"],
   ["host", "/hosts/:id"],
   ["findings", "/findings"],
