@@ -17,7 +17,7 @@ function save(name, type, text) {
 
 /** @param {{ name: string, head: string[], rows: () => any[][], label?: string }} props rows: asked when pressed */
 export function CsvButton({ name, head, rows, label = "CSV" }) {
-  return html`<button type="button" class="button button-small no-print" onClick=${() => save(name + ".csv", "text/csv;charset=utf-8", csv(head, rows()))}>${label}</button>`;
+  return html`<button type="button" class="button button-small file-button no-print" onClick=${() => save(name + ".csv", "text/csv;charset=utf-8", csv(head, rows()))}>${label}</button>`;
 }
 
 /**
@@ -37,6 +37,6 @@ export function ServerFile({ path, name, type, label }) {
       setNote(visible(/** @type {Error} */ (e).message));
     }
   };
-  return html`<button type="button" class="button button-small no-print" onClick=${fetchIt}>${label}</button
+  return html`<button type="button" class="button button-small file-button no-print" onClick=${fetchIt}>${label}</button
     >${note ? html`<span class="error-inline" role="status">${note}</span>` : null}`;
 }

@@ -26,7 +26,7 @@ export const en = {
     none: "No tags yet",
     noneHint: "The first snapshot brings them.",
     caption: "Tags",
-    columns: { tag: "Tag", pool: "Pool", bytes: "Fleet", day: "A day", hosts: "Hosts", median: "Median", p99: "p99", max: "Biggest", on: "on", spread: "Spread", trend: "Week", score: "Score", blocks: "Blocks", owner: "Owner", hex: "Bytes of the tag" },
+    columns: { tag: "Tag", pool: "Pool", bytes: "Fleet", day: "A day", hosts: "Hosts", median: "Median", p99: "p99", max: "Biggest", on: "on", spread: "Spread", trend: "Week", score: "Score", blocks: "Blocks", owner: "Owner", hex: "Bytes of the tag", findings: "Findings" },
     hints: {
       bytes: "Sum over all hosts", day: "Change of that sum over the last day", median: "The middle host", p99: "99 of 100 hosts hold less",
       spread: "Median to p99 as a bar, the biggest host as a dot; log scale from 1 KB", trend: "The fleet\u2019s sum over seven days, each tag on its own scale",

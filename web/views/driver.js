@@ -27,7 +27,7 @@ const versionColumns = (name, top) => [
   { key: "version", label: t.detail.version, class: "nowrap", cell: (v) => html`<b><${Name} value=${v.version} length=${40} /></b>` },
   { key: "hosts", label: t.detail.hosts, number: true, cell: (v) => count(v.hosts) },
   { key: "blamed", label: t.detail.blamed, cell: (v) => html`<span class="with-counts"><${Meter} value=${v.hosts_blamed} max=${v.hosts} label=${t.detail.blamed} tone=${v.verdict === "bad" ? "critical" : "plain"} /><span class="number">${count(v.hosts_blamed)}</span></span>` },
-  { key: "verdict", label: t.detail.verdict, class: "nowrap", cell: (v) => html`<span class=${"verdict verdict-" + v.verdict}>${v.verdict === "bad" || v.verdict === "good" ? html`<${SeverityMark} severity=${v.verdict === "bad" ? "critical" : "ok"} size=${12} label=${false} /> ` : null}${t.verdicts[/** @type {"bad"} */ (v.verdict)]}</span>` },
+  { key: "verdict", label: t.detail.verdict, class: "nowrap", cell: (v) => html`<span class=${"judged judged-" + v.verdict}>${v.verdict === "bad" || v.verdict === "good" ? html`<${SeverityMark} severity=${v.verdict === "bad" ? "critical" : "ok"} size=${12} label=${false} /> ` : null}${t.verdicts[/** @type {"bad"} */ (v.verdict)]}</span>` },
   { key: "growth", label: t.detail.growth, hint: t.growthHint, cell: (v) => html`<${Box} s=${v.growth} top=${top} format=${rate} tone=${v.verdict === "bad" ? "box-bad" : ""} />` },
   { key: "median", label: t.detail.median, number: true, cell: (v) => rate(v.growth.median) },
   { key: "range", label: t.detail.range, number: true, class: "nowrap", cell: (v) => (v.growth.median_low === null ? html`<span class="muted">${t.verdicts.few}</span>` : `${rate(v.growth.median_low)} \u2013 ${rate(v.growth.median_high)}`) },
@@ -101,7 +101,7 @@ function Hosts({ d, route }) {
   return html`<section class="panel panel-flush" aria-labelledby="dhosts-h">
     <div class="panel-head"><h2 id="dhosts-h">${t.hostsTitle}</h2>
       <${Select} label=${t.detail.version} value=${version} options=${[["", t.allVersions], ...d.versions.filter((v) => v.hosts && v.version).map((v) => [v.version, visible(v.version)])]} onChange=${(/** @type {string} */ v) => setQuery({ version: v })} />
-      <${ServerFile} path=${path(null)} name="driver-hosts.csv" type="text/csv" label="CSV" /><${ServerFile} path=${path(null)} name="driver-hosts.ndjson" type="application/x-ndjson" label="NDJSON" /></div>
+      <span class="files"><${ServerFile} path=${path(null)} name="driver-hosts.csv" type="text/csv" label="CSV" /><${ServerFile} path=${path(null)} name="driver-hosts.ndjson" type="application/x-ndjson" label="NDJSON" /></span></div>
     <${Load} resource=${list.resource} render=${() => html`
       <${Table} caption=${t.hostsTitle} columns=${HOST_COLUMNS} rows=${list.items} rowKey=${(/** @type {any} */ h) => h.host_id} sort=${sort} onSort=${(/** @type {string} */ s) => setQuery({ sort: s === "-rate" ? null : s })} compact />
       <${More} shown=${list.items.length} total=${list.resource.data?.total} more=${list.more} busy=${list.busy} error=${list.error} what="hosts" />`} />

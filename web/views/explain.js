@@ -94,7 +94,7 @@ function Line({ item, open, onOpen, inner = false }) {
     <td class="number">${ratio(item.risk_ratio)}</td>
     <td class="number nowrap">${ratio(item.risk_low)} \u2013 ${item.risk_high === null ? t.open : ratio(item.risk_high)}</td>
     <td class="number">${small(item.q_value)}</td>
-    <td><span class=${"verdict verdict-" + item.verdict}>${t.verdicts[item.verdict]}</span></td>
+    <td><span class=${"judged judged-" + item.verdict}>${t.verdicts[item.verdict]}</span></td>
     <td><button type="button" class="button button-small no-print" aria-expanded=${open ? "true" : "false"} aria-label=${`${open ? t.hideHosts : t.showHosts}: ${visible(item.attribute)} ${visible(item.value ?? "")}`} onClick=${onOpen}>${open ? t.hideHosts : t.showHosts}</button></td>
   </tr>`;
 }
@@ -128,7 +128,7 @@ function Lines({ items, sort, selection, measure }) {
     return html`<${Line} key=${id} item=${item} inner=${inner} open=${open.has(id)} onOpen=${() => turn(id)} />
       ${open.has(id) ? html`<tr key=${id + " hosts"} class="explain-open"><td colspan="9"><${Hosts} item=${item} selection=${selection} measure=${measure} /></td></tr>` : null}`;
   };
-  return html`<div class="table-wrap" tabindex="0" role="region" aria-label=${t.caption}><table class="table explain-table">
+  return html`<div class="table-wrap explain-wrap" tabindex="0" role="region" aria-label=${t.caption}><table class="table explain-table">
     <caption class="offscreen">${t.caption}</caption>
     <thead><tr>${COLUMNS.map(([key, by]) => {
       const on = by && (sort === by || sort === "-" + by);

@@ -218,8 +218,7 @@ function Body({ d, route }) {
     </div>
     <section class="panel panel-flush" aria-labelledby="hosts-h">
       <div class="panel-head"><h2 id="hosts-h">${t.hostsTitle}</h2>
-        <${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.csv" type="text/csv" label="CSV" />
-        <${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.ndjson" type="application/x-ndjson" label="NDJSON" /></div>
+        <span class="files"><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.csv" type="text/csv" label="CSV" /><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.ndjson" type="application/x-ndjson" label="NDJSON" /></span></div>
       <${Load} resource=${list.resource} skeleton=${html`<div class="pad"><${Skeleton} rows=${4} /></div>`}
         render=${() => html`<${Table} caption="Hosts with this tag" columns=${HOST_COLUMNS} rows=${rows} rowKey=${(/** @type {TagHost} */ h) => h.host_id} sort=${sort}
               onSort=${(/** @type {string} */ s) => setQuery({ sort: s === "-bytes" ? null : s })} compact />

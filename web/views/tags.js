@@ -49,15 +49,15 @@ const columns = (top, exact, hex) => {
     { key: "score", label: t.columns.score, sort: "max_score", number: true, hint: t.hints.score, cell: (r) => html`<${Score} value=${r.max_score} bytes=${r.max_bytes} peers=${r.median_bytes} />` },
     { key: "spread", label: t.columns.spread, hint: t.hints.spread, cell: (r) => html`<${Spread} median=${r.median_bytes} p99=${r.p99_bytes} max=${r.max_bytes} top=${top} out=${r.findings > 0} />` },
     { key: "blocks", label: t.columns.blocks, sort: "outstanding", number: true, hint: t.hints.blocks, cell: (r) => (exact ? count(r.outstanding) : countShort(r.outstanding)) },
-    { key: "findings", label: "", sort: "findings", cell: (r) => (r.findings ? html`<a href=${"/findings" + search({ tag: r.tag })} class=${"badge badge-" + (r.worst_severity ?? "warning")}><${SeverityMark} severity=${r.worst_severity ?? "warning"} size=${12} label=${false} />${t.findings(r.findings)}</a>` : null) },
+    { key: "findings", label: t.columns.findings, sort: "findings", cell: (r) => (r.findings ? html`<a href=${"/findings" + search({ tag: r.tag })} class=${"badge badge-" + (r.worst_severity ?? "warning")}><${SeverityMark} severity=${r.worst_severity ?? "warning"} size=${12} label=${false} />${t.findings(r.findings)}</a>` : null) },
     { key: "owner", label: t.columns.owner, sort: "driver", class: "clip", cell: (r) => html`${r.driver || !r.description ? html`<${DriverName} name=${r.driver} length=${28} />${" "}` : null}${r.description ? html`<span class="muted"><${Name} value=${r.description} length=${44} /></span>` : null}` },
   ];
 };
 
 const HEAD = ["tag", "pool", "hosts", "bytes", "median_bytes", "p99_bytes", "max_bytes", "max_host_name", "outstanding", "day_bytes", "max_score", "driver", "description", "findings"];
 
-/** @param {any} r @param {string} q in lower case */
-const holds = (r, q) => r.tag.toLowerCase().includes(q) || (r.driver ?? "").toLowerCase().includes(q) || (r.description ?? "").toLowerCase().includes(q);
+/** What a search looks into. @param {any} r */
+const searchText = (r) => `${r.tag}\n${r.driver ?? ""}\n${r.description ?? ""}`.toLowerCase();
 
 /** @param {{ data: TagTable, route: import("../lib/router.js").Route, q: string }} props */
 function List({ data, route, q }) {
@@ -65,14 +65,17 @@ function List({ data, route, q }) {
   const sort = route.query.get("sort") ?? "-bytes";
   const exact = route.query.get("sizes") === "exact";
   const hex = route.query.get("hex") === "yes";
-  const all = useMemo(() => rowsOf(data.columns), [data]);
+  const all = useMemo(() => rowsOf(data.columns).map((r) => ({ ...r, text: searchText(r) })), [data]);
   const top = useMemo(() => all.reduce((m, r) => Math.max(m, r.max_bytes ?? 0), 1024 ** 3), [all]);
+  // Ordered once and filtered often: typing must not sort.
+  const ordered = useMemo(() => {
+    const field = sort.replace(/^-/, "");
+    return sortRows(all, sort, { [field]: (r) => r[field] });
+  }, [all, sort]);
   const rows = useMemo(() => {
     const low = q.toLowerCase();
-    const kept = all.filter((r) => (!pool || r.pool === pool) && (!low || holds(r, low)));
-    const field = sort.replace(/^-/, "");
-    return sortRows(kept, sort, { [field]: (r) => r[field] });
-  }, [all, q, pool, sort]);
+    return ordered.filter((r) => (!pool || r.pool === pool) && (!low || r.text.includes(low)));
+  }, [ordered, q, pool]);
   if (!all.length) return html`<${Empty} title=${t.none}>${t.noneHint}<//>`;
   const query = search({ q, pool, sort });
   return html`
