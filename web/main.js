@@ -15,6 +15,7 @@ const VIEWS = {
   tags: () => import("./views/tags.js"),
   tag: () => import("./views/tag.js"),
   map: () => import("./views/map.js"),
+  explain: () => import("./views/explain.js"),
   hosts: () => import("./views/hosts.js"),
   host: () => import("./views/host.js"),
   drivers: () => import("./views/drivers.js"),

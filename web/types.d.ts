@@ -277,6 +277,9 @@ interface TagItem {
   description: string | null;
   source: string | null;
   findings: number;
+  worst_severity?: Severity | null;
+  max_score?: number | null;
+  day_bytes?: number | null;
 }
 
 interface TagDetail {
@@ -334,6 +337,11 @@ interface DriverDetail {
     last_seen: Time;
     hosts_in_findings: number;
     leak_bytes_per_hour: number | null;
+    hosts_blamed: number;
+    blamed_low: number;
+    blamed_high: number;
+    verdict: "good" | "bad" | "few" | "mixed" | "unused";
+    growth: Spread;
     files: { sha256: string; symbols: string | null; scanned: boolean; tags: string[]; hosts: number; first_seen: Time; scanned_at: Time }[];
   }[];
   adoption: { t: number[]; versions: Record<string, number[]> };
@@ -546,4 +554,114 @@ interface FindingSeries {
   t: number[];
   hosts: { id: string; name: string | null; bytes: (number | null)[] }[];
   peers: { hosts: number; alike: boolean; median: (number | null)[] };
+// explain: tags, drivers, and what separates hosts
+interface Spread {
+  hosts: number;
+  min: number | null;
+  q1: number | null;
+  median: number | null;
+  q3: number | null;
+  max: number | null;
+  median_low: number | null;
+  median_high: number | null;
+}
+interface Dot {
+  host_id: string;
+  name: string | null;
+  value: number;
+  band: string;
+  score: number | null;
+  finding_id: string | null;
+  simulated: boolean;
+}
+interface Distribution extends Spread {
+  tag: string;
+  pool: Pool;
+  measure: string;
+  as_of: Time;
+  under_one: number;
+  bins_per_octave: number;
+  first_bin: number;
+  bands: { band: string; hosts: number; counts: number[] }[];
+  dots_complete: boolean;
+  dots: Dot[];
+}
+interface TagBuckets {
+  tag: string;
+  pool: Pool;
+  step_seconds: number;
+  newest: Time;
+  t: number[];
+  low: number[];
+  hosts: number[][];
+}
+interface TagLockstep {
+  hosts: number;
+  note: string | null;
+  items: { tag: string; pool: Pool; ratio: number; ratio_low: number; ratio_high: number; correlation: number; hosts: number; in_finding: boolean; driver: string | null; description: string | null }[];
+}
+interface TagVersions {
+  measure: string;
+  drivers: { name: string; versions: (Spread & { version: string | null; loaded: number })[] }[];
+}
+interface TagTable {
+  as_of: Time;
+  hosts_total: number;
+  trend_newest: Time;
+  columns: Record<string, any[]>;
+}
+interface ExplainItem {
+  attribute: string;
+  value: string | null;
+  any_version: boolean;
+  kind: string;
+  selected_with: number;
+  selected: number;
+  baseline_with: number;
+  baseline: number;
+  selected_low: number;
+  selected_high: number;
+  baseline_low: number;
+  baseline_high: number;
+  separation: number;
+  risk_ratio: number;
+  risk_low: number;
+  risk_high: number | null;
+  p_value: number;
+  q_value: number;
+  verdict: "separates" | "hint" | "alike" | "too_few";
+}
+interface Explanation extends List<ExplainItem> {
+  tag: string | null;
+  pool: Pool | null;
+  measure: string;
+  as_of: Time;
+  selection: { kind: string; low: number | null; high: number | null; finding_id: string | null; having: string | null; hosts: number };
+  baseline: { kind: string; within: string | null; hosts: number };
+  tested: number;
+  cut: boolean;
+  note: string | null;
+}
+interface ExplainHost {
+  host_id: string;
+  name: string | null;
+  side: "selected" | "baseline";
+  has: boolean;
+  value: string | null;
+  measured: number | null;
+  simulated: boolean;
+}
+interface DriverItem {
+  top_version: string | null;
+  top_hosts: number;
+  hosts_changed: number;
+  findings_cause: number;
+  findings_owner: number;
+  worst_rate: number | null;
+}
+interface DriverDetail {
+  tags_detail: { tag: string; listed: boolean; scanned: boolean; drivers: number; counted: boolean; description: string | null }[];
+  range: { last_good_before: string | null; first_bad: string | null; last_bad: string | null; first_good: string | null; note: string | null };
+  findings: { id: string; cause: boolean; owner: boolean }[];
+  known_leaks: KnownLeakMatch[];
 }

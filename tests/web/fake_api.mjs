@@ -10,6 +10,7 @@ import { adminRows, answerAdmin } from "./fake_admin.mjs";
 import { answerHost } from "./fake_host.mjs";
 import { answerLife, fakeReport, life } from "./fake_life.mjs";
 import { fleetMap, overviewFleet } from "./fake_map.mjs";
+import { answerExplain } from "./fake_explain.mjs";
 
 const ROOT = fileURLToPath(new URL("../../build/web/", import.meta.url));
 export const CSP =
@@ -264,13 +265,15 @@ export async function startFake(size = {}) {
 
   const missing = { status: 404, title: "Not found", detail: "no such thing", field: null };
 
-  function answer(method, path, query, body, headers = {}) {
+  function answer(method, path, query, body, headers = {}, plain = false) {
     const { fleet: f, w } = world();
     const { hosts, tags, held } = f;
     const part = path.split("/").slice(1).map(decodeURIComponent);
     const finding = (x) => life({ ...x, ...(state.patches.get(x.id) ?? {}) }, state);
     const lived = answerLife({ method, part, query, body, headers, state, w, fleet: f, missing });
     if (lived !== undefined) return lived;
+    const explained = plain ? undefined : answerExplain({ part, query, fleet: f, w, paged, missing, plain: () => answer(method, path, query, body, headers, true) });
+    if (explained !== undefined) return explained;
     switch (part[0]) {
       case "overview": {
         const sumsAll = w.hostItems.reduce((a, h) => ({ n: a.n + h.nonpaged_bytes, p: a.p + h.paged_bytes }), { n: 0, p: 0 });

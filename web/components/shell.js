@@ -18,7 +18,7 @@ const NAV = [
   ["/", t.nav.today, "today", "t"],
   ["/map", t.nav.map, "map", "m"],
   ["/findings", t.nav.findings, "findings finding", "f"],
-  ["/tags", t.nav.tags, "tags tag", "a"],
+  ["/tags", t.nav.tags, "tags tag explain", "a"],
   ["/hosts", t.nav.hosts, "hosts host", "h"],
   ["/drivers", t.nav.drivers, "drivers driver", "v"],
   ["/diagnose", t.nav.diagnose, "diagnose", "d"],

@@ -7,6 +7,7 @@ const ROUTES = [
   ["tags", "/tags"],
   ["tag", "/tags/:tag"],
   ["map", "/map"],
+  ["explain", "/explain"],
   ["hosts", "/hosts"],
   ["host", "/hosts/:id"],
   ["findings", "/findings"],
