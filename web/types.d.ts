@@ -554,7 +554,9 @@ interface FindingSeries {
   t: number[];
   hosts: { id: string; name: string | null; bytes: (number | null)[] }[];
   peers: { hosts: number; alike: boolean; median: (number | null)[] };
-// explain: tags, drivers, and what separates hosts
+}
+
+// ---- explain: tags, drivers, and what separates hosts
 interface Spread {
   hosts: number;
   min: number | null;
