@@ -86,10 +86,10 @@ describe("decisions", () => {
     await button("Acknowledge").click();
     await page.getByText("Your session has ended").waitFor();
     assert.equal(await page.locator("#note").inputValue(), "typed before the end");
-    await page.locator("dialog input").first().fill("tester");
-    await page.locator("dialog input[type=password]").fill(fake.password);
-    await page.locator("dialog button[type=submit]").click();
-    await page.locator("dialog").waitFor({ state: "detached" });
+    await page.locator("dialog[open] input").first().fill("tester");
+    await page.locator("dialog[open] input[type=password]").fill(fake.password);
+    await page.locator("dialog[open] button[type=submit]").click();
+    await page.locator("dialog[open]").waitFor({ state: "detached" });
     await button("Acknowledge").click();
     await page.locator(".badge-status-acknowledged").waitFor();
     assert.equal(JSON.parse(patches().at(-1).body).note, "typed before the end");
@@ -143,7 +143,7 @@ describe("mutes", () => {
     await page.fill("#note", "until the update");
     await page.getByRole("button", { name: "Mute\u2026" }).focus();
     await page.keyboard.press("Enter");
-    await page.locator("dialog").waitFor();
+    await page.locator("dialog[open]").waitFor();
     assert.equal(await page.inputValue("#mute-reason"), "until the update");
     assert.deepEqual(await page.axe(), []);
     await page.picture("finding-mute", false);
@@ -174,7 +174,7 @@ describe("mutes", () => {
     assert.equal(await page.inputValue("#mute-reason"), "refuse me");
     await page.fill("#mute-reason", "fine");
     await button("Mute").click();
-    await page.locator("dialog").waitFor({ state: "detached" });
+    await page.locator("dialog[open]").waitFor({ state: "detached" });
     const sent = JSON.parse(fake.state.requests.filter((r) => r.method === "POST" && r.path.endsWith("/mutes")).at(-1).body);
     assert.deepEqual(sent, { finding: null, tags: ["WCsc", "NtFC", "IoFE"], hosts: [host], driver: "wcifs.sys", driver_version: "10.0.26100.4061", until: null, reason: "fine" });
   });
@@ -186,7 +186,7 @@ describe("mutes", () => {
     await page.getByLabel(/these tags/).uncheck();
     await page.fill("#mute-reason", "x");
     await button("Mute").click();
-    await page.locator("dialog .error-panel").waitFor();
+    await page.locator("dialog[open] .error-panel").waitFor();
     assert.equal(fake.state.mutes.length, 0);
   });
 
@@ -260,7 +260,7 @@ describe("fix, report, evidence", () => {
     await page.selectOption("#report-format", "md");
     assert.equal(await link.getAttribute("href"), `/api/v1${LEAK}/report?format=md&names=yes`);
     await page.keyboard.press("Escape");
-    await page.locator("dialog").waitFor({ state: "detached" });
+    await page.locator("dialog[open]").waitFor({ state: "detached" });
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Make a report\u2026");
   });
 

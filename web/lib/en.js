@@ -317,7 +317,7 @@ export const en = {
     missingHint: "Upper and lower case and blanks count:", allTags: "All tags", showAll: "Show all",
   },
   explain: {
-    title: "Explain",
+    title: "Explain", csv: "CSV", ndjson: "NDJSON", values: "values",
     from: "From", to: "to",
     explainThese: "Explain these hosts",
     dragHint: "Drag over the picture, or type sizes such as 10 MB.",
