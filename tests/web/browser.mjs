@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 
 const require = createRequire(new URL("../../web/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
+/** Rules whose answer depends on colours: all that is left to ask of a screen in its second theme. */
+const COLOUR_RULES = ["color-contrast", "link-in-text-block"];
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 export const SCREENS = fileURLToPath(new URL("../../build/screens/", import.meta.url));
 
@@ -27,7 +29,14 @@ export async function openBrowser() {
     async page({ theme = "light", width = 1440, height = 1000 } = {}) {
       const page = await context.newPage();
       await page.setViewportSize({ width, height });
-      await page.emulateMedia({ colorScheme: theme });
+      // Movements end at once: nothing is waited for, and no test meets one half way.
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+      const asked = new Set();
+      const ended = (request) => void asked.delete(request);
+      page.on("request", (request) => void (request.url().includes("/api/") && asked.add(request)));
+      page.on("response", (response) => ended(response.request())); // the end of a body is not always told
+      page.on("requestfinished", ended);
+      page.on("requestfailed", ended);
       const faults = [];
       // The browser itself logs refused requests; tests of refusals expect those and nothing else.
       const refused = /^Failed to load resource: (the server responded with a status of|net::ERR_EMPTY_RESPONSE)/;
@@ -41,9 +50,24 @@ export async function openBrowser() {
       });
       return Object.assign(page, {
         faults: ({ refusals = false } = {}) => faults.filter((f) => !(refusals && f.refused)).map((f) => f.text),
-        async axe() {
+        /** Nothing is asked for any more, nothing holds a place, and two pictures were drawn since. */
+        async settled() {
+          const quiet = () =>
+            page.evaluate(() => new Promise((done) => {
+              requestAnimationFrame(() => requestAnimationFrame(() => done(!document.querySelector("main .skeleton, main [aria-busy=true], .alone:empty"))));
+            }));
+          for (let calm = 0, end = Date.now() + 15000; calm < 2; ) {
+            if (Date.now() > end) throw new Error(`${page.url()} does not settle: ${[...asked].map((r) => r.url()).join(", ") || "it holds a place"}`);
+            calm = (await quiet()) && asked.size === 0 ? calm + 1 : 0;
+          }
+        },
+        /** Serious faults of accessibility. colours: only what another theme can change. */
+        async axe({ colours = false } = {}) {
           await page.evaluate(AXE);
-          const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+          const found = await page.evaluate(
+            (rules) => window.axe.run(document, { resultTypes: ["violations"], preload: false, ...(rules ? { runOnly: rules } : {}) }),
+            colours ? COLOUR_RULES : null,
+          );
           return found.violations
             .filter((v) => v.impact === "serious" || v.impact === "critical")
             .map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target.join(" ")} (${n.any?.[0]?.message ?? n.failureSummary})`).join("; ")}`);
