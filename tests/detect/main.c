@@ -6,12 +6,14 @@
  *   bench-detect --seed N --verbose
  *   bench-detect --self-test
  *
- * Even seeds are for tuning, odd ones for reporting. Nothing is tuned on odd seeds.
+ * On SIGINT it ends after the fleet in hand and reports what it has. Even seeds are for tuning, odd
+ * ones for reporting. Nothing is tuned on odd seeds.
  */
 #include "tests/detect/run.h"
 #include "tests/detect/selftest.h"
 
 #include <getopt.h>
+#include <signal.h>
 
 struct settings {
     const char *half;
@@ -91,12 +93,21 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
            (strcmp(ret->half, "tuning") == 0 || strcmp(ret->half, "reporting") == 0);
 }
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+    (void)signal;
+    stopped = 1;
+}
+
 static void run_all(const struct settings *settings, struct tally *tally)
 {
     uint64_t seed = strcmp(settings->half, "reporting") == 0 ? 1 : 2;
-    for (size_t i = 0; i < settings->fleets; i++, seed += 2)
+    for (size_t i = 0; i < settings->fleets && !stopped; i++, seed += 2)
         run_fleet(seed, &settings->run, tally);
-    for (size_t done = 0, tries = 0; done < settings->quiet && tries < 400; tries++, seed += 2)
+    for (size_t done = 0, tries = 0; done < settings->quiet && tries < 400 && !stopped;
+         tries++, seed += 2)
         done += run_quiet(seed, &settings->run, tally);
 }
 
@@ -114,6 +125,7 @@ int main(int argc, char **argv)
         return 1;
     }
     settings.run.dict = dict;
+    signal(SIGINT, stop);
     if (settings.self_test)
         return selftest_run(dict) ? 0 : 1;
     struct tally tally = {.half = settings.half, .quick = settings.run.quick};
