@@ -140,7 +140,7 @@ describe("live", { skip }, () => {
     await page.waitForLoadState("networkidle");
     await page.locator(".grid-scroll").focus();
     await page.keyboard.press("ArrowDown");
-    await page.keyboard.press("Enter");
+    await page.keyboard.press("c");
     await page.locator(".row-chart").waitFor();
     await page.waitForLoadState("networkidle");
     await page.picture("live-host-past", false);
