@@ -82,6 +82,7 @@ describe("decisions", () => {
   test("sessionEndsWhileTyping_signInAgain_theNoteIsSentThen", async () => {
     await open(LEAK, "#note");
     await page.fill("#note", "typed before the end");
+    await page.settled();
     fake.state.signedIn = false;
     await button("Acknowledge").click();
     await page.getByText("Your session has ended").waitFor();

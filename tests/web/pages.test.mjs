@@ -293,6 +293,7 @@ describe("session", () => {
 
   test("sessionEnds_whileReading_signInOverThePage_goesOn", async () => {
     await open("/", ".finding");
+    await page.settled(); // what is still asked for would end the session before the click
     fake.state.signedIn = false;
     await page.locator('nav a[href="/tags"]').click();
     await page.locator("dialog[open] #password").waitFor();
@@ -312,6 +313,7 @@ describe("session", () => {
   test("sessionEnds_whileTyping_nothingTypedIsLost", async () => {
     await open("/findings/f-1a2b3c4d5e6f7081", "textarea");
     await page.fill("textarea", "vendor case 4711, seen on FS01");
+    await page.settled();
     fake.state.signedIn = false;
     await page.getByRole("button", { name: /Acknowledge/ }).click();
     await page.locator("dialog[open] #password").waitFor();
