@@ -260,11 +260,14 @@ fuzz-bin: $(FUZZ_BIN)
 fuzz: fuzz-bin ## fuzz for hours: FUZZ_SECONDS=3600 a target
 	@scripts/fuzz.sh $${FUZZ_SECONDS:-3600}
 
-# Round after round of faults under load, on the release build.
+# Round after round of faults under load on the release build, or a steady load (docs/torture.md).
 TORTURE_SECONDS ?= 1800
+SOAK_SECONDS    ?=
+TORTURE         ?=
 .PHONY: torture
-torture: all ## faults under load: TORTURE_SECONDS=1800 SEED=n
-	@node tests/torture/torture.mjs --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED)) $(TORTURE)
+torture: all ## faults under load: TORTURE_SECONDS=1800 SEED=n; or steady: SOAK_SECONDS=3600
+	@$(if $(SOAK_SECONDS),node tests/torture/soak.mjs --seconds $(SOAK_SECONDS) $(TORTURE),node \
+	 tests/torture/torture.mjs --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED)) $(TORTURE))
 
 # ---- people ------------------------------------------------------------------------------------
 

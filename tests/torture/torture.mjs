@@ -34,8 +34,8 @@ function readOptions(args) {
     if (typeof options[name] === 'boolean') options[name] = true;
     else options[name] = typeof options[name] === 'number' ? Number(args[++i]) : args[++i];
   }
-  if (options.break && !(options.break in BREAKS))
-    throw new Error(`unknown rule "${options.break}": ${Object.keys(BREAKS).join(', ')}`);
+  if (options.break && options.break !== 'all' && !(options.break in BREAKS))
+    throw new Error(`unknown rule "${options.break}": all, ${Object.keys(BREAKS).join(', ')}`);
   return options;
 }
 
@@ -152,12 +152,25 @@ class World {
 
   async end() {
     await this.load.finish();
-    if (this.options.break) this.note(`broken on purpose: ${await BREAKS[this.options.break](this)}`);
+    if (this.options.break && this.options.break !== 'all')
+      this.note(`broken on purpose: ${await BREAKS[this.options.break](this)}`);
     await this.check({ whole: true });
     const { ledger, load } = this;
     this.close('at the end', `${ledger.count('acknowledged')} acknowledged, ${ledger.count('repeated')} repeated, ` +
       `${ledger.count('refused')} times refused, ${ledger.count('lost')} times no answer, ` +
       `${ledger.count('given_up')} given up, ${load.reads} reads, slowest answer ${load.longestMs} ms`);
+  }
+
+  /** Every rule is seen to fail when it is broken, and passes for that. */
+  async breakAll() {
+    for (const [rule, breakIt] of Object.entries(BREAKS)) {
+      const how = await breakIt(this);
+      await this.check({ whole: rule === 'served' });
+      const seen = this.failures.find((text) => text.startsWith(`${rule}: `));
+      this.failures.length = 0;
+      this.expect('check', seen, `rule "${rule}" held although it was broken`);
+      this.close(`rule "${rule}" broken on purpose, ${how}`, seen ?? 'not seen');
+    }
   }
 
   async remove() {
@@ -191,6 +204,7 @@ async function round(options, names) {
     await world.begin();
     for (const step of plan) await world.fault(step);
     await world.end();
+    if (options.break === 'all') await world.breakAll();
   } catch (error) {
     world.figures.failed++;
     console.log(error.stack);
