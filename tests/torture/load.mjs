@@ -7,7 +7,7 @@ import zlib from 'node:zlib';
 import { randomUUID } from 'node:crypto';
 import { encode } from '../http/cbor.mjs';
 import { request } from '../http/server.mjs';
-import { judgeAnswer } from './rules.mjs';
+import { judgeAnswer, judgeBound } from './rules.mjs';
 import { randomFrom } from './random.mjs';
 import { pause, until } from './wait.mjs';
 
@@ -68,7 +68,7 @@ export class Load {
     const took = Date.now() - began;
     if (!this.isDead && !wasDead && reply) {
       this.longestMs = Math.max(this.longestMs, took);
-      if (took > this.boundMs) this.violate('bound', `${method} ${path} was answered after ${took} ms`);
+      for (const text of judgeBound(`${method} ${path}`, took, this.boundMs)) this.violate('bound', text);
     }
     if (reply === undefined) return undefined;
     this.answers.set(reply.status, (this.answers.get(reply.status) ?? 0) + 1);

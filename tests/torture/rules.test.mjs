@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { makePlan, FAULTS } from './faults.mjs';
 import { Ledger, WITNESS_ROWS } from './ledger.mjs';
 import { randomFrom } from './random.mjs';
-import { judgeAnswer, judgeProcess, judgeSeries, judgeStored, judgeTable } from './rules.mjs';
+import { judgeAnswer, judgeBound, judgeProcess, judgeSeries, judgeStored, judgeTable } from './rules.mjs';
 
 const STEPS = 50;
 
@@ -113,6 +113,11 @@ test('answers: allowed, 503 with Retry-After, anything else', () => {
   assert.match(judgeAnswer({ status: 503, headers: { 'retry-after': '2' }, body: '' }, [200]), /503 as/);
   for (const status of [500, 502, 409, 404])
     assert.match(judgeAnswer({ status, headers: problem, body: 'x' }, [200]), new RegExp(`answered ${status}`));
+});
+
+test('an answer within the bound, and one beyond it', () => {
+  assert.deepEqual(judgeBound('GET /', 15000, 15000), []);
+  assert.deepEqual(judgeBound('GET /', 15001, 15000), ['GET / took 15001 ms, at most 15000 are allowed']);
 });
 
 test('files and memory: within the slack, beyond it', () => {

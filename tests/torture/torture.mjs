@@ -153,7 +153,7 @@ class World {
   async end() {
     await this.load.finish();
     if (this.options.break && this.options.break !== 'all')
-      this.note(`broken on purpose: ${await BREAKS[this.options.break](this)}`);
+      this.note(`broken on purpose: ${(await BREAKS[this.options.break](this))[0]}`);
     await this.check({ whole: true });
     const { ledger, load } = this;
     this.close('at the end', `${ledger.count('acknowledged')} acknowledged, ${ledger.count('repeated')} repeated, ` +
@@ -164,9 +164,9 @@ class World {
   /** Every rule is seen to fail when it is broken, and passes for that. */
   async breakAll() {
     for (const [rule, breakIt] of Object.entries(BREAKS)) {
-      const how = await breakIt(this);
+      const [how, named] = await breakIt(this);
       await this.check({ whole: rule === 'served' });
-      const seen = this.failures.find((text) => text.startsWith(`${rule}: `));
+      const seen = this.failures.find((text) => text.startsWith(`${rule}: `) && text.includes(named));
       this.failures.length = 0;
       this.expect('check', seen, `rule "${rule}" held although it was broken`);
       this.close(`rule "${rule}" broken on purpose, ${how}`, seen ?? 'not seen');
