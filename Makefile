@@ -227,7 +227,7 @@ $(FB)/bin/%: $(FB)/tests/fuzz/%.o $(FB)/libserver.a
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-server)
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(FB)/bin/%,$(FUZZ))
 
-.PHONY: check check-unit check-db check-http check-agent check-web check-diagnose check-fuzz check-scenarios check-deps
+.PHONY: check check-unit check-db check-http check-agent check-web check-torture check-diagnose check-fuzz check-scenarios check-deps
 check: ## everything from nothing, then all tests; last line "N passed, N failed"
 	@scripts/check.sh all
 check-unit: ## Check suites under ASan and UBSan (or SAN=thread ...)
@@ -238,6 +238,8 @@ check-http: ## black-box tests of the running server
 	@scripts/check.sh http
 check-web: ## the page in a headless browser
 	@scripts/check.sh web
+check-torture: ## the faults harness, about a minute
+	@scripts/check.sh torture
 check-agent: ## the Windows agent: packages, drivers, spool, and under Wine
 	@scripts/check.sh agent
 check-diagnose: ## captures of ../shared/samples, field by field
@@ -257,6 +259,15 @@ fuzz-bin: $(FUZZ_BIN)
 .PHONY: fuzz
 fuzz: fuzz-bin ## fuzz for hours: FUZZ_SECONDS=3600 a target
 	@scripts/fuzz.sh $${FUZZ_SECONDS:-3600}
+
+# Round after round of faults under load on the release build, or a steady load (docs/torture.md).
+TORTURE_SECONDS ?= 1800
+SOAK_SECONDS    ?=
+TORTURE         ?=
+.PHONY: torture
+torture: all ## faults under load: TORTURE_SECONDS=1800 SEED=n; or steady: SOAK_SECONDS=3600
+	@$(if $(SOAK_SECONDS),node tests/torture/soak.mjs --seconds $(SOAK_SECONDS) $(TORTURE),node \
+	 tests/torture/torture.mjs --seconds $(TORTURE_SECONDS) $(if $(SEED),--seed $(SEED)) $(TORTURE))
 
 # ---- people ------------------------------------------------------------------------------------
 

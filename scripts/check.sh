@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the tests: check.sh all|unit|db|http|agent|web|diagnose|scenarios|fuzz|house. Each part's figures are added up; the
+# Runs the tests: check.sh all|unit|db|http|torture|agent|web|diagnose|scenarios|fuzz|house. Each part's figures are added up; the
 # last line is "N passed, N failed". Exit 1 when anything failed or a part did not run to its end.
 set -u
 cd "$(dirname "$0")/.."
@@ -183,6 +183,13 @@ part_agent() {
         node_tests "agent-$(basename "$file" .test.mjs)" "$file"
     done
 }
+# The faults harness in its short form, about a minute; make torture is the long one.
+part_torture() {
+    server
+    say "torture (faults under load)"
+    node_tests torture-rules tests/torture/rules.test.mjs
+    run torture node tests/torture/torture.mjs --short --seed "${TORTURE_SEED:-1}"
+}
 part_house() {
     say "house rules"
     run house scripts/check_deps.sh
@@ -200,7 +207,7 @@ scripts/deps.sh check || {
     exit 1
 }
 case $what in
-all) for part in house unit db http diagnose scenarios agent web fuzz; do "part_$part"; done ;;
+all) for part in house unit db http torture diagnose scenarios agent web fuzz; do "part_$part"; done ;;
 *) "part_$what" ;;
 esac
 echo

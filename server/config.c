@@ -47,6 +47,8 @@ static const struct setting {
     SETTING(http_threads, KIND_COUNT, "4", 1, 64, "threads that serve requests"),
     SETTING(http_connections, KIND_COUNT, "2048", 16, 60000, "open connections at most"),
     SETTING(database_connections, KIND_COUNT, "8", 3, 200, "connections to PostgreSQL at most"),
+    SETTING(database_timeout_us, KIND_DURATION, "30s", US_PER_SECOND, 10 * US_PER_MINUTE,
+            "a statement that takes longer is given up, and its request answered 503"),
     SETTING(queue_bytes, KIND_BYTES, "64MiB", 1 << 20, 1ll << 36,
             "documents waiting for a commit; beyond it 503"),
     SETTING(retention_us, KIND_DURATION, "30d", US_PER_DAY, 3650 * US_PER_DAY,

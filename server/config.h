@@ -30,6 +30,7 @@ struct config {
     int64_t http_threads;
     int64_t http_connections;
     int64_t database_connections;
+    int64_t database_timeout_us;
     int64_t queue_bytes;
     int64_t retention_us;
     int64_t rollup_retention_us;

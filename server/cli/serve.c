@@ -110,7 +110,7 @@ static enum status start(struct app *app, struct err *err)
     const struct db_options database = {
         .url = config->database_url,
         .connections = (unsigned)config->database_connections,
-        .statement_timeout_us = 30 * US_PER_SECOND,
+        .statement_timeout_us = config->database_timeout_us,
         .application_name = "poolfleetd",
     };
     const struct ingest_options ingest = {

@@ -13,12 +13,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 /* Bounds of one transaction: larger ones gain nothing more and delay the first answer. Chosen. */
-#define GROUP_BYTES    ((size_t)8 << 20)
-#define GROUP_BATCHES  1024
-#define BACKOFF_MIN_US (100 * US_PER_MS)
-#define BACKOFF_MAX_US (5 * US_PER_SECOND)
+#define GROUP_BYTES   ((size_t)8 << 20)
+#define GROUP_BATCHES 1024
+/* Agents wait half a minute for their answer: no statement of a group may take as long. */
+#define COMMIT_TIMEOUT_US (10 * US_PER_SECOND)
+#define BACKOFF_MIN_US    (100 * US_PER_MS)
+#define BACKOFF_MAX_US    (5 * US_PER_SECOND)
 
 struct ingest {
     struct db_pool *pool;
@@ -138,21 +141,31 @@ static void set_down(struct ingest *ingest, bool down)
     pthread_mutex_unlock(&ingest->lock);
 }
 
-static enum status connect_again(struct ingest *ingest, struct err *err)
+/* Nothing is taken until a connection is there again. */
+static void go_down(struct ingest *ingest)
 {
     db_release(ingest->db);
     ingest->db = NULL;
-    enum status status = db_open_own(ingest->pool, &ingest->db, err);
-    if (status == ST_OK) {
-        ingest->backoff_us = BACKOFF_MIN_US;
-        set_down(ingest, false);
-        return ST_OK;
-    }
     ingest->next_try_us = clock_mono_us() + ingest->backoff_us;
     ingest->backoff_us *= 2;
     if (ingest->backoff_us > BACKOFF_MAX_US)
         ingest->backoff_us = BACKOFF_MAX_US;
     set_down(ingest, true);
+}
+
+static enum status connect_again(struct ingest *ingest, struct err *err)
+{
+    db_release(ingest->db);
+    ingest->db = NULL;
+    enum status status = db_open_own(ingest->pool, &ingest->db, err);
+    if (status == ST_OK)
+        status = db_hurry(ingest->db, COMMIT_TIMEOUT_US, err);
+    if (status == ST_OK) {
+        ingest->backoff_us = BACKOFF_MIN_US;
+        set_down(ingest, false);
+        return ST_OK;
+    }
+    go_down(ingest);
     return status;
 }
 
@@ -172,7 +185,9 @@ static enum status commit_once(struct ingest *ingest, struct ingest_batch *const
         count_result(ingest, &result);
     else
         atomic_fetch_add(&ingest->failed_commits, 1);
-    if (db_broken(ingest->db)) {
+    if (db_silent(ingest->db)) {
+        go_down(ingest);
+    } else if (db_broken(ingest->db)) {
         db_release(ingest->db);
         ingest->db = NULL;
         status = status == ST_OK ? ST_OK : ST_DB;
@@ -180,16 +195,45 @@ static enum status commit_once(struct ingest *ingest, struct ingest_batch *const
     return status;
 }
 
-/* PostgreSQL may have been restarted while nothing came: a lost connection gets one more try. That
- * is safe even if the lost answer was that of a commit, since a repeat changes nothing. */
+/* PostgreSQL may have been restarted while nothing came: a lost connection gets one more try, but
+ * not one that was silent, for whose answer the requests have waited long enough. That is safe even
+ * if the lost answer was that of a commit, since a repeat changes nothing. */
 static enum status commit(struct ingest *ingest, struct ingest_batch *const *batches, size_t count,
                           struct err *err)
 {
     bool connected = ingest->db != NULL;
     enum status status = commit_once(ingest, batches, count, err);
-    if (status != ST_OK && connected && ingest->db == NULL)
+    if (status != ST_OK && connected && ingest->db == NULL && !ingest->down)
         status = commit_once(ingest, batches, count, err);
     return status;
+}
+
+/* Only what a document can cause is worth trying each batch for itself. A lock, a full disk, a
+ * server that is too slow would fail them all, one timeout after the other, while others wait. */
+static bool may_be_a_document(const struct err *err)
+{
+    static const char *const classes[] = {"21", "22", "23", "54"};
+    if (err->sqlstate[0] == '\0')
+        return err->code != ST_DB && err->code != ST_TIMEOUT && err->code != ST_BUSY;
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        if (strncmp(err->sqlstate, classes[i], 2) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The database is away: what waits gets the same answer now instead of waiting for its own try. */
+static void answer_waiting(struct ingest *ingest, enum status status, const struct err *err)
+{
+    pthread_mutex_lock(&ingest->lock);
+    struct ingest_batch *batch = ingest->first;
+    ingest->first = ingest->last = NULL;
+    pthread_mutex_unlock(&ingest->lock);
+    while (batch != NULL) {
+        struct ingest_batch *next = batch->next;
+        answer(ingest, batch, status, err);
+        batch = next;
+    }
 }
 
 static void commit_group(struct ingest *ingest, struct ingest_batch **batches, size_t count)
@@ -197,12 +241,14 @@ static void commit_group(struct ingest *ingest, struct ingest_batch **batches, s
     struct err err = {0};
     enum status status = commit(ingest, batches, count, &err);
     /* The database is there but did not take the group: let one batch not stop the others. */
-    bool apart = status != ST_OK && ingest->db != NULL && count > 1;
+    bool apart = status != ST_OK && ingest->db != NULL && count > 1 && may_be_a_document(&err);
     for (size_t i = 0; i < count; i++) {
         if (apart)
             status = commit(ingest, &batches[i], 1, &err);
         answer(ingest, batches[i], status, &err);
     }
+    if (status != ST_OK && ingest->db == NULL)
+        answer_waiting(ingest, status, &err);
 }
 
 /* ---- the thread ------------------------------------------------------------ */
@@ -297,6 +343,8 @@ enum status ingest_start(struct db_pool *pool, struct fleet *fleet,
     ingest->options = *options;
     ingest->backoff_us = BACKOFF_MIN_US;
     enum status status = db_open_own(pool, &ingest->db, err);
+    if (status == ST_OK)
+        status = db_hurry(ingest->db, COMMIT_TIMEOUT_US, err);
     if (status != ST_OK) {
         ingest_free(ingest);
         return status;

@@ -3,6 +3,9 @@
  * One connection is used by one thread at a time, under a lease. Parameters and results are binary,
  * converted here and nowhere else. A connection that broke is closed when it is given back, and the
  * next lease opens a new one.
+ *
+ * libpq's own calls wait for an answer without end. So statements are sent, and their answers
+ * waited for, here: with a deadline behind the one that the server keeps itself.
  */
 #include "server/store/db.h"
 
@@ -16,10 +19,19 @@
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define TX_TRIES     5
+#define TX_TRIES 5
+/* An answer may come so much later than the statement's own timeout. */
+#define GRACE_US     US_PER_SECOND
+#define LOCK_WAIT_US (10 * US_PER_SECOND)
+/* One lease tries a database that did not answer so often. */
+#define AWAY_US            US_PER_SECOND
+#define CONNECT_TIMEOUT_US (5 * US_PER_SECOND) /* as conn_open says it to libpq */
+/* A failed connection that took less was refused, not unanswered. */
+#define REFUSED_US   (500 * US_PER_MS)
 #define PREPARED_MAX 512 /* power of two; more than the program has statements */
 
 struct db {
@@ -29,6 +41,10 @@ struct db {
     bool leased;
     bool in_tx;
     bool broken;
+    bool silent;         /* broken, since no answer came */
+    int64_t timeout_us;  /* the session's statement timeout; 0: none */
+    int64_t patience_us; /* without an answer; INT64_MAX: for ever */
+    bool asks_only;      /* db_patience was called: silence says nothing for others */
     const struct stmt *prepared[PREPARED_MAX]; /* open addressing by address */
     size_t prepared_count;
 };
@@ -39,6 +55,7 @@ struct db_pool {
     char *url;
     char *application_name;
     int64_t statement_timeout_us;
+    _Atomic int64_t away_until_us; /* monotonic; 0: the database answers, as far as is known */
     unsigned count;
     struct db *slots;
 };
@@ -82,6 +99,9 @@ static enum status result_failed(struct db *db, const PGresult *result, const ch
      * is a server that goes away. */
     if (PQstatus(db->conn) != CONNECTION_OK || state == NULL || strncmp(state, "57P", 3) == 0)
         db->broken = true;
+    if (db->silent)
+        return err_set(err, ST_DB, "could not %s: no answer from the database in %lld ms", what,
+                       (long long)(db->patience_us / US_PER_MS));
     if (state == NULL || primary == NULL)
         return conn_failed(db->conn, err, what);
     enum status code = ST_DB;
@@ -97,6 +117,75 @@ static enum status result_failed(struct db *db, const PGresult *result, const ch
     if (err != NULL)
         snprintf(err->sqlstate, sizeof err->sqlstate, "%.5s", state);
     return code;
+}
+
+/* ---- sending and waiting ---------------------------------------------------- */
+
+/* False: the time is over. */
+static bool socket_wait(const struct db *db, short events, int64_t deadline_us)
+{
+    struct pollfd socket = {.fd = PQsocket(db->conn), .events = events};
+    for (;;) {
+        int64_t left_us = deadline_us - clock_mono_us();
+        int timeout_ms = -1;
+        if (deadline_us != INT64_MAX)
+            timeout_ms = left_us <= 0 ? 0 : (int)(left_us / US_PER_MS) + 1;
+        int ready = poll(&socket, 1, timeout_ms);
+        if (ready != 0 && (ready > 0 || errno != EINTR))
+            return true; /* an error is libpq's to find and to tell */
+        if (ready == 0)
+            return false;
+    }
+}
+
+/* True when all is sent, or libpq has given up. What comes meanwhile is taken in, or both sides
+ * might wait for the other to read. */
+static bool flush_all(struct db *db, int64_t deadline_us)
+{
+    while (PQflush(db->conn) == 1) {
+        if (!socket_wait(db, POLLIN | POLLOUT, deadline_us))
+            return false;
+        if (PQconsumeInput(db->conn) == 0)
+            return true;
+    }
+    return true;
+}
+
+static bool wait_result(struct db *db, int64_t deadline_us)
+{
+    while (PQisBusy(db->conn)) {
+        if (!socket_wait(db, POLLIN, deadline_us))
+            return false;
+        if (PQconsumeInput(db->conn) == 0)
+            return true;
+    }
+    return true;
+}
+
+/* The last result of what was sent, as PQexec would give it; NULL: it could not be sent, or no
+ * answer came in time, and the connection is given up. `sent` is what libpq's send function said.
+ */
+static PGresult *answer(struct db *db, int sent)
+{
+    int64_t deadline_us =
+        db->patience_us == INT64_MAX ? INT64_MAX : clock_mono_us() + db->patience_us;
+    PGresult *last = NULL;
+    if (sent == 0)
+        return NULL;
+    bool in_time = flush_all(db, deadline_us);
+    while (in_time && (in_time = wait_result(db, deadline_us))) {
+        PGresult *next = PQgetResult(db->conn);
+        if (next == NULL)
+            return last;
+        PQclear(last);
+        last = next;
+    }
+    PQclear(last);
+    db->broken = true;
+    db->silent = true;
+    if (!db->asks_only)
+        atomic_store(&db->pool->away_until_us, clock_mono_us() + AWAY_US);
+    return NULL;
 }
 
 /* ---- connections ----------------------------------------------------------- */
@@ -136,6 +225,7 @@ static void conn_close(struct db *db)
         PQfinish(db->conn);
     db->conn = NULL;
     db->broken = false;
+    db->silent = false;
     db->in_tx = false;
     memset(db->prepared, 0, sizeof db->prepared);
     db->prepared_count = 0;
@@ -158,26 +248,52 @@ void db_pool_free(struct db_pool *pool)
     free(pool);
 }
 
+static void set_timeout(struct db *db, int64_t timeout_us)
+{
+    db->timeout_us = timeout_us;
+    db->patience_us = timeout_us == 0 ? INT64_MAX : timeout_us + GRACE_US;
+}
+
 /* Settings of the session. Text in the statement is static; the values are parameters. */
-static enum status conn_settings(struct db *db, struct err *err)
+static enum status conn_settings(struct db *db, int64_t timeout_us, struct err *err)
 {
     char timeout[32]; /* an int64 has at most 20 characters */
-    snprintf(timeout, sizeof timeout, "%lld",
-             (long long)(db->pool->statement_timeout_us / US_PER_MS));
-    const char *values[] = {timeout};
+    char lock_timeout[32];
+    bool shorter = timeout_us > 0 && timeout_us / 2 < LOCK_WAIT_US;
+    snprintf(timeout, sizeof timeout, "%lld", (long long)(timeout_us / US_PER_MS));
+    snprintf(lock_timeout, sizeof lock_timeout, "%lld",
+             (long long)((shorter ? timeout_us / 2 : LOCK_WAIT_US) / US_PER_MS));
+    const char *values[] = {timeout, lock_timeout};
+    set_timeout(db, timeout_us);
     PGresult *result =
-        PQexecParams(db->conn,
-                     "SELECT set_config('statement_timeout', $1, false), "
-                     "set_config('lock_timeout', '10s', false), "
-                     "set_config('idle_in_transaction_session_timeout', '60s', false), "
-                     "set_config('search_path', 'public', false), "
-                     "set_config('timezone', 'UTC', false)",
-                     1, NULL, values, NULL, NULL, 0);
+        answer(db, PQsendQueryParams(db->conn,
+                                     "SELECT set_config('statement_timeout', $1, false), "
+                                     "set_config('lock_timeout', $2, false), "
+                                     "set_config('idle_in_transaction_session_timeout', "
+                                     "'60s', false), "
+                                     "set_config('search_path', 'public', false), "
+                                     "set_config('timezone', 'UTC', false)",
+                                     2, NULL, values, NULL, NULL, 0));
     enum status status = ST_OK;
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         status = result_failed(db, result, "set up the database session", err);
     PQclear(result);
     return status;
+}
+
+enum status db_hurry(struct db *db, int64_t statement_timeout_us, struct err *err)
+{
+    if (db->timeout_us != 0 && db->timeout_us <= statement_timeout_us)
+        return ST_OK;
+    return conn_settings(db, statement_timeout_us, err);
+}
+
+void db_patience(struct db *db, int64_t patience_us)
+{
+    if (patience_us < db->patience_us) {
+        db->patience_us = patience_us;
+        db->asks_only = true;
+    }
 }
 
 static enum status conn_open(struct db *db, struct err *err)
@@ -190,15 +306,23 @@ static enum status conn_open(struct db *db, struct err *err)
      * patience is a quarter of an hour, and requests wait for it. */
     const char *values[] = {"5",           "30",   "10", "3", "20000", db->pool->application_name,
                             db->pool->url, "UTF8", NULL};
+    int64_t began_us = clock_mono_us();
     conn_close(db);
     db->conn = PQconnectdbParams(keys, values, 1);
     enum status status = ST_OK;
-    if (db->conn == NULL || PQstatus(db->conn) != CONNECTION_OK)
+    if (db->conn == NULL || PQstatus(db->conn) != CONNECTION_OK ||
+        PQsetnonblocking(db->conn, 1) != 0)
         status = conn_failed(db->conn, err, "connect to the database");
     else
-        status = conn_settings(db, err);
-    if (status != ST_OK)
-        conn_close(db);
+        status = conn_settings(db, db->pool->statement_timeout_us, err);
+    if (status == ST_OK) {
+        atomic_store(&db->pool->away_until_us, 0);
+        return ST_OK;
+    }
+    conn_close(db);
+    int64_t now_us = clock_mono_us();
+    if (now_us - began_us > REFUSED_US)
+        atomic_store(&db->pool->away_until_us, now_us + AWAY_US);
     return status;
 }
 
@@ -231,6 +355,21 @@ static bool conn_is_usable(const struct db *db)
     return poll(&socket, 1, 0) == 0;
 }
 
+/* While the database does not answer: this lease tries it with a new connection, or has none. */
+static enum status ask_way(struct db_pool *pool, bool *ret_tries, struct err *err)
+{
+    int64_t away_until_us = atomic_load(&pool->away_until_us), now_us = clock_mono_us();
+    *ret_tries = false;
+    if (away_until_us == 0)
+        return ST_OK;
+    /* Who comes while this one connects finds a time that is not over. */
+    *ret_tries = now_us >= away_until_us &&
+                 atomic_compare_exchange_strong(&pool->away_until_us, &away_until_us,
+                                                now_us + CONNECT_TIMEOUT_US);
+    return *ret_tries ? ST_OK
+                      : err_set(err, ST_DB, "could not use the database: it does not answer");
+}
+
 enum status db_lease(struct db_pool *pool, int64_t wait_us, struct db **ret_db, struct err *err)
 {
     struct timespec deadline;
@@ -255,12 +394,13 @@ enum status db_lease(struct db_pool *pool, int64_t wait_us, struct db **ret_db, 
     if (db == NULL)
         return err_set(err, ST_BUSY, "could not get a database connection: all %u are in use",
                        pool->count);
-    if (!conn_is_usable(db)) {
-        enum status status = conn_open(db, err);
-        if (status != ST_OK) {
-            db_release(db);
-            return status;
-        }
+    bool tries = false;
+    enum status status = ask_way(pool, &tries, err);
+    if (status == ST_OK && (tries || !conn_is_usable(db)))
+        status = conn_open(db, err);
+    if (status != ST_OK) {
+        db_release(db);
+        return status;
     }
     *ret_db = db;
     return ST_OK;
@@ -286,6 +426,10 @@ void db_release(struct db *db)
 {
     if (db == NULL)
         return;
+    if (db->asks_only) {
+        set_timeout(db, db->timeout_us);
+        db->asks_only = false;
+    }
     if (db->in_tx) /* given back inside a transaction: nobody may inherit it */
         db->broken = true;
     if (db->own) {
@@ -305,6 +449,11 @@ void db_release(struct db *db)
 bool db_broken(const struct db *db)
 {
     return db->broken;
+}
+
+bool db_silent(const struct db *db)
+{
+    return db->silent;
 }
 
 /* ---- execution ------------------------------------------------------------- */
@@ -329,7 +478,7 @@ static enum status prepare(struct db *db, const struct stmt *stmt, struct err *e
         return err_set(err, ST_BUG, "could not prepare statement \"%s\": too many", stmt->name);
     for (size_t i = 0; i < count; i++)
         oids[i] = db_type_oid(stmt->params[i]);
-    PGresult *result = PQprepare(db->conn, stmt->name, stmt->sql, (int)count, oids);
+    PGresult *result = answer(db, PQsendPrepare(db->conn, stmt->name, stmt->sql, (int)count, oids));
     enum status status = ST_OK;
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         status = result_failed(db, result, stmt->name, err);
@@ -419,9 +568,9 @@ enum status db_exec(struct db *db, const struct stmt *stmt, const struct db_para
         status = prepare(db, stmt, err);
     if (status != ST_OK)
         return status;
-    AUTO_PGRESULT PGresult *pg =
-        PQexecPrepared(db->conn, stmt->name, params == NULL ? 0 : (int)params->count, wire.values,
-                       wire.lengths, wire.formats, 1);
+    AUTO_PGRESULT PGresult *pg = answer(
+        db, PQsendQueryPrepared(db->conn, stmt->name, params == NULL ? 0 : (int)params->count,
+                                wire.values, wire.lengths, wire.formats, 1));
     ExecStatusType outcome = PQresultStatus(pg);
     if (outcome != PGRES_TUPLES_OK && outcome != PGRES_COMMAND_OK) {
         char what[96]; /* names of statements are short; cut is harmless */
@@ -442,7 +591,7 @@ void db_result_free(struct db_result *result)
 
 static enum status command(struct db *db, const char *sql, const char *what, struct err *err)
 {
-    AUTO_PGRESULT PGresult *pg = PQexec(db->conn, sql);
+    AUTO_PGRESULT PGresult *pg = answer(db, PQsendQuery(db->conn, sql));
     ExecStatusType outcome = PQresultStatus(pg);
     if (outcome != PGRES_TUPLES_OK && outcome != PGRES_COMMAND_OK)
         return result_failed(db, pg, what, err);
@@ -490,7 +639,10 @@ enum status db_tx(struct db *db, const char *name,
     if (db->broken)
         return err_set(err, ST_DB, "could not %s: connection lost", name);
     enum status status = ST_RETRY;
+    int64_t began_us = clock_mono_us();
     for (int try = 0; status == ST_RETRY && try < TX_TRIES; try++) {
+        if (try > 0 && db->timeout_us > 0 && clock_mono_us() - began_us > db->timeout_us)
+            break; /* each deadlock costs a second to find */
         if (try > 0) {
             /* Two transactions that met once meet again unless they wait unlike times. */
             uint32_t random = 0;

@@ -24,6 +24,9 @@ struct db_result;
 struct db_options {
     const char *url;      /* libpq connection string or URI; borrowed during open */
     unsigned connections; /* upper bound of the pool */
+    /* PostgreSQL ends a statement after so long, and waits for a lock half of it at most. One that
+     * has no answer a second later is given up with its connection: a server that stands still, or
+     * a network that swallows, ends nothing by itself. 0: no bound. */
     int64_t statement_timeout_us;
     const char *application_name;
 };
@@ -34,15 +37,23 @@ enum status db_pool_new(const struct db_options *options, struct db_pool **ret_p
 void db_pool_free(struct db_pool *pool); /* all leases must be back; NULL allowed */
 
 /* Waits at most wait_us for a free connection. ST_BUSY: none free; ST_DB: could not connect.
- * A broken connection is replaced here, so a restart of PostgreSQL needs no restart of ours. */
+ * A broken connection is replaced here, so a restart of PostgreSQL needs no restart of ours. While
+ * the database was found not to answer, one lease a second tries it and all others are ST_DB at
+ * once: a queue of requests does not wait for one timeout after the other. */
 enum status db_lease(struct db_pool *pool, int64_t wait_us, struct db **ret_db,
                      struct err *err) MUST_CHECK;
 /* A connection beside the bounded ones, with the same settings, for a thread that keeps it: the
  * committer, a job. db_release closes it. */
 enum status db_open_own(struct db_pool *pool, struct db **ret_db, struct err *err) MUST_CHECK;
+/* For this lease only: a shorter time without an answer, for what is asked to learn just that. */
+void db_patience(struct db *db, int64_t patience_us);
+/* A shorter statement timeout, with all that goes by it, for a connection of db_open_own. */
+enum status db_hurry(struct db *db, int64_t statement_timeout_us, struct err *err) MUST_CHECK;
 void db_release(struct db *db); /* NULL allowed */
 /* The server went away: every further call on this lease is ST_DB. Release it and lease again. */
 bool db_broken(const struct db *db);
+/* Broken since no answer came in time: trying again at once is a second wait. */
+bool db_silent(const struct db *db);
 static inline void cleanup_db_lease(struct db **db)
 {
     db_release(*db);

@@ -4,6 +4,7 @@
 //
 //   POOLFLEETD          the program (default build/bin/poolfleetd)
 //   POOLFLEET_TEST_URL  a database that tests may write to
+//   POOLFLEET_TEST_SERVE_URL  the same database as the server reaches it, when that is another way
 //   POOLFLEET_TEST_TLS  a folder with ca.pem, cert.pem and key.pem (certs.mjs): all of it over TLS
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -20,6 +21,7 @@ export const PROGRAM = process.env.POOLFLEETD ??
   path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
     '../../build/bin/poolfleetd');
 export const DATABASE = process.env.POOLFLEET_TEST_URL;
+const SERVE_URL = process.env.POOLFLEET_TEST_SERVE_URL ?? DATABASE;
 const TLS = process.env.POOLFLEET_TEST_TLS;
 const trust = TLS ? { ca: fs.readFileSync(path.join(TLS, 'ca.pem')) } : {};
 export const Agent = TLS ? https.Agent : http.Agent;
@@ -52,7 +54,7 @@ export async function start(...flags) {
   migrated = true;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'poolfleet-http-'));
   const ready = path.join(folder, 'ready');
-  const child = spawn(PROGRAM, ['serve', '--database-url', DATABASE, '--listen', '127.0.0.1:0',
+  const child = spawn(PROGRAM, ['serve', '--database-url', SERVE_URL, '--listen', '127.0.0.1:0',
     '--ready-file', ready,
     ...(TLS ? ['--tls-cert', path.join(TLS, 'cert.pem'), '--tls-key', path.join(TLS, 'key.pem')] : []),
     ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
