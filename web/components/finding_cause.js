@@ -50,7 +50,7 @@ function Change({ c }) {
   if (!c.changed_hosts || c.rate_before == null || c.rate_after == null) return null;
   const top = Math.max(c.rate_before, c.rate_after, 1);
   return html`<div class="change"><p class="small">${t.changed(c.changed_hosts)}</p>
-    <dl>${/** @type {[string, number, string][]} */ ([[t.before, c.rate_before, "plain"], [t.after, c.rate_after, "critical"]]).map(([what, value, tone]) => html`<div key=${what}><dt>${what}</dt><dd><${Meter} value=${value} max=${top} label=${what} tone=${tone} /> <span class="number">${rate(value)}</span></dd></div>`)}</dl></div>`;
+    <dl>${/** @type {[string, number, string][]} */ ([[t.before, c.rate_before, "plain"], [t.after, c.rate_after, "critical"]]).map(([what, value, tone]) => html`<div key=${what}><dt>${what}</dt><dd class="with-counts"><${Meter} value=${value} max=${top} label=${what} tone=${tone} /> <span class="number">${rate(value)}</span></dd></div>`)}</dl></div>`;
 }
 
 /** @type {import("./table.js").Column[]} */

@@ -30,7 +30,7 @@ export function ForecastPanel({ f, now = Date.now() }) {
       const a = x(low, /** @type {number} */ (mid));
       const b = x(high, /** @type {number} */ (mid));
       const far = (high ?? 0) > end;
-      return html`<li key=${h.id}><${HostName} id=${h.id} name=${h.name} length=${18} simulated=${h.simulated} />
+      return html`<li key=${h.id}><span><${HostName} id=${h.id} name=${h.name} length=${18} simulated=${h.simulated} /></span>
         <svg viewBox=${`0 0 ${WIDTH} 18`} preserveAspectRatio="none" role="img" aria-label=${t.label(visible(h.name ?? h.id), left?.text ?? "", utcTime(mid))}>
           <line class="fc-axis" x1="0" x2=${WIDTH} y1="9" y2="9" vector-effect="non-scaling-stroke" />
           <rect class=${left?.soon ? "fc-range fc-soon" : "fc-range"} x=${a} y="4" width=${Math.max(2, b - a)} height="10" />
