@@ -295,6 +295,32 @@ describe("fix, report, evidence", () => {
     assert.equal(await page.locator("#report-names option").count(), 1);
   });
 
+  test("cause_pairVersionsAndChange_areShownWhenTheServerTells", async () => {
+    await open(LEAK, ".cause-more");
+    assert.match(await page.locator(".only-with").innerText(), /only together with\s+\w.*build-agent/i);
+    assert.deepEqual(await page.locator(".versions-line li").evaluateAll((all) => all.map((x) => x.innerText.replace(/\s+/g, " "))), ["last good 10.0.26100.3915", "first bad 10.0.26100.4061", "good again from 10.0.26100.4202"]);
+    assert.match(await page.locator(".change").innerText(), /6 hosts watched.*before\s+\+2\.10\sMB\/h\s+after\s+\+171\sMB\/h/s);
+    await page.close();
+    await open("/findings/f-2a2b3c4d5e6f7082", "#why-h");
+    await page.settled();
+    assert.equal(await page.locator(".cause-more, .only-with").count(), 0);
+  });
+
+  test("forecast_rangesAreDrawnSoonestFirst_andNoneWithoutALimit", async () => {
+    await open(LEAK, ".forecast");
+    const rows = await page.locator(".forecast svg").evaluateAll((all) => all.map((x) => ({ label: x.getAttribute("aria-label"), mid: Number(x.querySelector(".fc-mid").getAttribute("x1")), a: x.querySelector(".fc-range").x.baseVal.value, w: x.querySelector(".fc-range").width.baseVal.value })));
+    assert.equal(rows.length, 6);
+    assert.deepEqual(rows.map((r) => r.mid), rows.map((r) => r.mid).sort((a, b) => a - b));
+    for (const r of rows) {
+      assert.ok(r.a <= r.mid && r.mid <= r.a + r.w, "the middle is in its range");
+      assert.match(r.label, /runs out in .+, middle \d{4}-/);
+    }
+    await page.close();
+    await open("/findings/f-2a2b3c4d5e6f7082", "#why-h");
+    await page.settled();
+    assert.equal(await page.locator(".forecast").count(), 0);
+  });
+
   test("evidence_opensToItsSeriesAndTheCallBehindIt", async () => {
     await open(LEAK, ".proof");
     await page.locator(".proof summary").nth(1).focus();

@@ -405,6 +405,13 @@ export const en = {
       share: "What they share", withIt: "Affected hosts that have it", against: "Other hosts that have it too", againstHint: "The counter-evidence: the fewer the better",
       ratio: "Risk ratio", ratioHint: "How much more often hosts with it are affected", q: "q-value", qHint: "Chance of seeing this by accident, corrected for everything tested",
       driver: "driver", of: (/** @type {string} */ a, /** @type {string} */ b) => `${a} of ${b}`, withLabel: "Affected with it", againstLabel: "Others with it",
+      onlyWith: "only together with", versions: "Versions around the bad ones", lastGood: "last good", firstBad: "first bad", firstGood: "good again from",
+      changed: (/** @type {number} */ n) => `Growth on ${n === 1 ? "the one host" : `the ${n.toLocaleString("en-US")} hosts`} watched before and after it came, in the middle:`, before: "before", after: "after",
+    },
+    forecast: {
+      title: "When they run out", first: (/** @type {number} */ n, /** @type {number} */ of) => `the first ${n} of ${of.toLocaleString("en-US")}`, now: "now",
+      label: (/** @type {string} */ host, /** @type {string} */ left, /** @type {string} */ mid) => `${host} runs out in ${left}, middle ${mid}`,
+      hint: "Bar: where it falls with 80 % if the growth goes on as it did; line: its middle. A bar without an end goes on.",
     },
     series: {
       title: "On the worst hosts", peers: (/** @type {number} */ n, /** @type {boolean} */ alike) => `dashed: the middle of ${n} unaffected hosts${alike ? " with the same build and role" : ""}`,
