@@ -13,6 +13,7 @@
 #include "server/state/view.h"
 #include "server/store/migrate.h"
 #include "server/store/store_hosts.h"
+#include "server/store/store_ingest.h"
 #include "server/store/store_tags.h"
 #include "server/store/store_users.h"
 
@@ -46,6 +47,9 @@ static enum status load(struct app *app, struct err *err)
         status = tagdict_add_builtin(app->tagdict, err);
     if (status == ST_OK)
         status = store_tags_load(db, app->tagdict, err);
+    /* A server that was killed may have left rows of hosts behind their snapshots. */
+    if (status == ST_OK)
+        status = store_ingest_catch_up(db, NULL, 0, err);
     if (status == ST_OK)
         status = fleet_load(db, app->fleet, err);
     return status;

@@ -30,4 +30,10 @@ enum status group_commit(struct db *db, struct fleet *fleet, const struct ingest
                          struct known_days *days, struct ingest_batch *const *batches, size_t count,
                          struct group_result *ret_result, struct err *err) MUST_CHECK;
 
+/* Brings the rows of hosts up to the states published since *since_us (monotonic), which moves on.
+ * A row that stays behind loses nothing: the snapshot table says the same, and who needs the row to
+ * be right brings it up first (store_ingest_catch_up). */
+enum status group_follow(struct db *db, struct fleet *fleet, int64_t *since_us,
+                         struct err *err) MUST_CHECK;
+
 #endif

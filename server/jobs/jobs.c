@@ -201,6 +201,7 @@ static void *jobs_main(void *arg)
     refresh_wants(jobs);
     while (!atomic_load(&jobs->stop)) {
         int64_t start = clock_mono_us();
+        ingest_settle(jobs->app->ingest);
         bool ok = pass(jobs);
         refresh_wants(jobs);
         int64_t spent = clock_mono_us() - start;

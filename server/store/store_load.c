@@ -17,8 +17,9 @@
 enum { HOSTS_AFTER, HOST_ONE, BLOCKS, NEWEST, ATTRIBUTES, MOMENTS };
 #define HOST_COLUMNS                                                                               \
     "host_id, id, name, last_seen_at, boot_at, sequence, keyframe_at, chain, agent_version, "      \
-    "agent_waiting, agent_dropped, agent_simulated"
-#define HOST_TYPES "ittzzizdtiib"
+    "agent_waiting, agent_dropped, agent_simulated, sequence_max, live_boot_at, live_taken_at, "   \
+    "attributes_at IS NOT NULL AND drivers_at IS NOT NULL"
+#define HOST_TYPES "ittzzizdtiibizzb"
 static const struct stmt statements[] = {
     [HOSTS_AFTER] = STMT("load_hosts_after",
                          "SELECT " HOST_COLUMNS " FROM host WHERE keyframe_at IS NOT NULL"
@@ -249,6 +250,13 @@ static enum status host_load(struct batch *batch, size_t i, struct host_state **
     if (status != ST_OK)
         return status;
     host_state_set_recent(host, moments, moment_count);
+    host->mark = (struct ingest_mark){.known = true,
+                                      .has_facts = db_bool(batch->hosts, i, 15),
+                                      .chain = (int32_t)db_i64(batch->hosts, i, 7),
+                                      .keyframe_at_us = db_time(batch->hosts, i, 6),
+                                      .sequence_max = number_or_unknown(batch->hosts, i, 12),
+                                      .live_boot_at_us = db_time(batch->hosts, i, 13),
+                                      .live_taken_at_us = db_time(batch->hosts, i, 14)};
     *ret_host = host;
     return ST_OK;
 }
