@@ -17,6 +17,7 @@
 #include "server/chunk/chunk.h"
 
 #include "common/limits.h"
+#include "server/chunk/varint.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,47 +34,6 @@
 #define PAYLOAD_MAX   ((size_t)POOL_COUNT * LIMIT_TABLE_ROWS * ROW_BYTES_MAX)
 #define HEADER_MAX    32u
 #define CRC_BYTES     4u
-
-/* ---- varints --------------------------------------------------------------- */
-
-static unsigned char *put_varint(unsigned char *at, uint64_t value)
-{
-    while (value >= 0x80) {
-        *at++ = (unsigned char)(value | 0x80);
-        value >>= 7;
-    }
-    *at++ = (unsigned char)value;
-    return at;
-}
-
-/* NULL past the end, or beyond 64 bits. */
-static const unsigned char *get_varint(const unsigned char *at, const unsigned char *end,
-                                       uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
-        unsigned char byte = *at++;
-        if (shift == 63 && byte > 1)
-            return NULL;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *ret_value = value;
-            return at;
-        }
-    }
-    return NULL;
-}
-
-static const unsigned char *get_u32(const unsigned char *at, const unsigned char *end,
-                                    uint32_t *ret_value)
-{
-    uint64_t value;
-    at = get_varint(at, end, &value);
-    if (at == NULL || value > UINT32_MAX)
-        return NULL;
-    *ret_value = (uint32_t)value;
-    return at;
-}
 
 /* ---- encode ---------------------------------------------------------------- */
 
@@ -338,16 +298,6 @@ enum status chunk_decode(const void *data, size_t length, struct arena *arena,
 }
 
 /* ---- find ------------------------------------------------------------------ */
-
-static const unsigned char *skip_varints(const unsigned char *at, const unsigned char *end,
-                                         size_t count)
-{
-    while (count > 0 && at < end) {
-        if (*at++ < 0x80)
-            count--;
-    }
-    return count == 0 ? at : NULL;
-}
 
 /* Place of the tag among the rows (SIZE_MAX: none); *at moves behind the tag column. */
 static size_t find_tag(const unsigned char **at, const unsigned char *end, size_t rows,

@@ -290,7 +290,7 @@ static void follow(struct ingest *ingest)
     if (connected)
         status = group_follow(ingest->db, ingest->fleet, &ingest->follow_since_us, &err);
     if (status != ST_OK)
-        log_warn("could not bring host rows up to date", "error", err.message);
+        log_warning("could not bring host rows up to date", "error", err.message);
     if (connected && db_broken(ingest->db)) {
         db_release(ingest->db);
         ingest->db = NULL;

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sealed form: the snapshots of one host, one boot and one span of time as one chunk, column by
+ * column over time. A tag's counters are written once and then only what they changed by, so a
+ * chunk takes a fraction of its snapshots' blocks. It stands alone: no base outside of it is
+ * needed, and nothing that was stored is lost. Versioned, checksummed twice, pure; input to the
+ * reader is not trusted (fuzzed). One builder or reader is used by one thread.
+ *
+ * Snapshots stand in the order they were added in. One whose base is gone cannot become complete
+ * tables: its block is kept as it was (`raw`).
+ */
+#ifndef SERVER_CHUNK_SEALED_H
+#define SERVER_CHUNK_SEALED_H
+
+#include "common/snapshot.h"
+#include "common/strbuf.h"
+
+/* Of one chunk; chosen: six hours at half-minute intervals fit. A builder is full earlier when its
+ * content grows beyond what is unpacked in one piece. */
+#define SEALED_SNAPSHOTS_MAX 1024u
+#define SEALED_PLAIN_MAX     ((size_t)64 << 20)
+
+struct sealed_snapshot {
+    int64_t taken_at_us;
+    int64_t sequence; /* SEQUENCE_UNKNOWN allowed */
+    int64_t base;     /* as sent; SEQUENCE_UNKNOWN: it was complete */
+    struct snapshot_totals totals;
+    const char *detail; /* JSON; NULL: none */
+    const void *raw;    /* its block, when there are no complete tables; NULL else */
+    size_t raw_length;
+};
+
+/* ---- writing --------------------------------------------------------------- */
+
+struct sealed_builder;
+
+/* NULL when memory is out. boot_at_us: TIME_UNKNOWN allowed. */
+struct sealed_builder *sealed_builder_new(int64_t boot_at_us);
+void sealed_builder_free(struct sealed_builder *builder); /* NULL allowed */
+/* Nothing more can be added; finish it and begin another. */
+bool sealed_builder_full(const struct sealed_builder *builder);
+size_t sealed_builder_count(const struct sealed_builder *builder);
+/* `table` is complete and sorted; NULL with `raw`. All is copied. */
+enum status sealed_add(struct sealed_builder *builder, const struct sealed_snapshot *snapshot,
+                       const struct snapshot_table *table, struct err *err) MUST_CHECK;
+/* Appends the chunk to out. The builder can only be freed afterwards. */
+enum status sealed_finish(struct sealed_builder *builder, struct strbuf *out,
+                          struct err *err) MUST_CHECK;
+
+/* ---- reading --------------------------------------------------------------- */
+
+struct sealed;
+
+/* ST_MALFORMED with what is wrong: not a chunk, version, checksum, a part of it. The data are
+ * borrowed only until it returns. ret_sealed owned by caller. */
+enum status sealed_open(const void *data, size_t length, struct sealed **ret_sealed,
+                        struct err *err) MUST_CHECK;
+void sealed_free(struct sealed *sealed); /* NULL allowed */
+int64_t sealed_boot_at_us(const struct sealed *sealed);
+size_t sealed_count(const struct sealed *sealed);
+/* Borrowed from the reader. */
+const struct sealed_snapshot *sealed_at(const struct sealed *sealed, size_t index);
+/* The complete tables of one snapshot, into arena. Going forward through a chunk costs the changes
+ * alone. ST_NOT_FOUND: it is raw. */
+enum status sealed_tables(struct sealed *sealed, size_t index, struct arena *arena,
+                          struct snapshot_table ret_table[POOL_COUNT], struct err *err) MUST_CHECK;
+
+struct sealed_value {
+    unsigned known; /* COLUMN_* or'ed; 0: the snapshot is raw, or has no such row */
+    uint32_t allocs;
+    uint32_t frees;
+    uint64_t bytes;
+};
+/* One row over time without building tables: sealed_count() values. */
+enum status sealed_series(const struct sealed *sealed, enum pool pool, uint32_t tag,
+                          struct sealed_value *ret_values, struct err *err) MUST_CHECK;
+
+#endif
