@@ -14,7 +14,6 @@
 #include "server/state/view.h"
 #include "server/store/migrate.h"
 #include "server/store/store_hosts.h"
-#include "server/store/store_ingest.h"
 #include "server/store/store_users.h"
 
 #include <errno.h>
@@ -45,9 +44,6 @@ static enum status load(struct app *app, struct err *err)
         status = migrate_check(db, err);
     if (status == ST_OK)
         status = tag_lists_refresh(app->tag_lists, db, &app->tagdict, err);
-    /* A server that was killed may have left rows of hosts behind their snapshots. */
-    if (status == ST_OK)
-        status = store_ingest_catch_up(db, NULL, 0, err);
     if (status == ST_OK)
         status = fleet_load(db, app->fleet, err);
     return status;

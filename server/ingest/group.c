@@ -28,7 +28,7 @@
 #define CHAIN_LIMIT 24
 
 /* Host rows a statement: bounds how long their locks are held. Chosen. */
-#define FOLLOW_HOSTS 1000
+#define FOLLOW_HOSTS 500
 
 /* A stored or pending snapshot that others can be based on, with its complete tables. */
 struct base {
@@ -168,16 +168,31 @@ static struct ingest_host row_of(const struct host_state *state)
                                 .agent = state->agent};
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Names of host and agent stand in the host's row alone, so they must not follow later. What the
+ * agent last said of its queue may: its next document says it again. */
+static bool has_news(const struct snapshot *s, const struct host_state *state)
+{
+    const struct snapshot_agent *agent = &s->agent, *known = &state->agent;
+    return s->has_attributes || s->has_drivers ||
+           (s->host_name != NULL && !same_text(s->host_name, state->name)) ||
+           (agent->present && (!known->present || agent->simulated != known->simulated ||
+                               !same_text(agent->version, known->version)));
+}
+
 /* `last` is what the host's documents of this group have come to so far. */
 static bool is_in_order(const struct ingest_batch *batch, const struct snapshot *s,
-                        const struct ingest_host *row, const char *name,
+                        const struct ingest_host *row, const struct host_state *state,
                         const struct snapshot *last)
 {
     return s->boot_at_us != TIME_UNKNOWN && s->boot_at_us == row->boot_at_us &&
            s->base != SEQUENCE_UNKNOWN && s->base == last->sequence &&
            s->sequence > last->sequence && s->sequence > row->sequence_max &&
-           s->taken_at_us > last->taken_at_us && !s->has_attributes && !s->has_drivers &&
-           (s->host_name == NULL || (name != NULL && strcmp(s->host_name, name) == 0)) &&
+           s->taken_at_us > last->taken_at_us && !has_news(s, state) &&
            (batch->only_host == NULL || row->live_boot_at_us == s->boot_at_us);
 }
 
@@ -207,7 +222,7 @@ static enum status find_in_order(struct group *group, struct err *err)
                 continue;
             struct snapshot *newest = &last[work - group->works];
             struct ingest_host row = row_of(work->published);
-            work->in_order = is_in_order(batch, s, &row, work->published->name, newest);
+            work->in_order = is_in_order(batch, s, &row, work->published, newest);
             newest->sequence = s->sequence;
             newest->taken_at_us = s->taken_at_us;
         }
@@ -961,25 +976,40 @@ enum status group_commit(struct db *db, struct fleet *fleet, const struct ingest
 /* ---- the rows of hosts follow ------------------------------------------------------------------
  */
 
+/* A row that says other than memory was written by another server: the next document of that host
+ * asks the database, as it would have without rows that follow. Marks are the committer's own. */
+static enum status follow_some(struct db *db, const struct host_state *const *states, size_t count,
+                               struct err *err)
+{
+    struct ingest_host hosts[FOLLOW_HOSTS];
+    bool followed[FOLLOW_HOSTS];
+    for (size_t i = 0; i < count; i++)
+        hosts[i] = row_of(states[i]);
+    enum status status = store_ingest_follow(db, hosts, count, clock_wall_us(), followed, err);
+    for (size_t i = 0; status == ST_OK && i < count; i++) {
+        struct host_state *state = (struct host_state *)(uintptr_t)states[i];
+        state->mark.known = state->mark.known && followed[i];
+    }
+    return status;
+}
+
 enum status group_follow(struct db *db, struct fleet *fleet, int64_t *since_us, struct err *err)
 {
     AUTO_FLEET_LIST struct fleet_list list = {0};
     int64_t now_us = clock_mono_us();
     if (fleet_list(fleet, &list) != ST_OK)
         return no_memory(err);
-    AUTO_FREE struct ingest_host *hosts = calloc(list.count + 1, sizeof *hosts);
-    if (hosts == NULL)
-        return no_memory(err);
+    const struct host_state *some[FOLLOW_HOSTS];
     size_t count = 0;
-    for (size_t i = 0; i < list.count; i++) {
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < list.count; i++) {
         const struct host_state *state = list.items[i];
         if (state->mark.row_behind && state->mark.published_us >= *since_us)
-            hosts[count++] = row_of(state);
-    }
-    enum status status = ST_OK;
-    for (size_t at = 0; status == ST_OK && at < count; at += FOLLOW_HOSTS) {
-        size_t some = count - at < FOLLOW_HOSTS ? count - at : FOLLOW_HOSTS;
-        status = store_ingest_follow(db, hosts + at, some, clock_wall_us(), err);
+            some[count++] = state;
+        if (count == FOLLOW_HOSTS || (i + 1 == list.count && count > 0)) {
+            status = follow_some(db, some, count, err);
+            count = 0;
+        }
     }
     if (status == ST_OK)
         *since_us = now_us;

@@ -15,7 +15,7 @@
 struct fleet;
 
 /* What ingest has to know of the newest snapshot to take the next one without asking the database.
- */
+ * The committer's own, also once published: nobody else reads it. */
 struct ingest_mark {
     bool known;      /* else: ask the database */
     bool row_behind; /* the host's row says less than this state; see group.h */

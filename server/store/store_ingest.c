@@ -71,7 +71,8 @@ enum {
     "UPDATE host h SET last_seen_at = n.taken_at, received_at = n.received_at,"                    \
     " sequence = n.sequence, sequence_max = greatest(h.sequence_max, n.sequence),"                 \
     " keyframe_at = n.keyframe_at, chain = n.chain,"                                               \
-    " live_taken_at = greatest(h.live_taken_at, n.taken_at)"                                       \
+    " live_taken_at = CASE WHEN h.live_boot_at = h.boot_at"                                        \
+    " THEN greatest(h.live_taken_at, n.taken_at) ELSE h.live_taken_at END"                         \
     " FROM host o CROSS JOIN LATERAL (SELECT s.taken_at, s.received_at, s.sequence,"               \
     " s.keyframe_at, s.chain FROM snapshot s WHERE s.host_id = o.host_id"                          \
     " AND s.taken_at > o.last_seen_at AND s.boot_at = o.boot_at"                                   \
@@ -135,11 +136,12 @@ static const struct stmt statements[] = {
              " ELSE h.agent_simulated END FROM unnest($1::bigint[], $2::timestamptz[],"
              " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"
              " $8::timestamptz[], $10::boolean[], $11::text[], $12::bigint[], $13::bigint[],"
-             " $14::boolean[]) AS g (host_id, last_seen_at, boot_at, sequence, sequence_max,"
-             " keyframe_at, chain, live_taken_at, told, agent_version, agent_waiting,"
-             " agent_dropped, agent_simulated) WHERE h.host_id = g.host_id"
-             " AND h.boot_at = g.boot_at AND h.last_seen_at < g.last_seen_at",
-             "IZZIIZIZzBTIIB", ""),
+             " $14::boolean[]) WITH ORDINALITY AS g (host_id, last_seen_at, boot_at, sequence,"
+             " sequence_max, keyframe_at, chain, live_taken_at, told, agent_version,"
+             " agent_waiting, agent_dropped, agent_simulated, place)"
+             " WHERE h.host_id = g.host_id AND h.boot_at = g.boot_at"
+             " AND h.last_seen_at <= g.last_seen_at RETURNING g.place",
+             "IZZIIZIZzBTIIB", "i"),
 
     /* A value that began at this very moment and is contradicted now never held. */
     [ATTRIBUTES_FORGET] =
@@ -442,9 +444,10 @@ enum status store_ingest_catch_up(struct db *db, const char *const *ids, size_t 
 }
 
 enum status store_ingest_follow(struct db *db, const struct ingest_host *hosts, size_t count,
-                                int64_t now_us, struct err *err)
+                                int64_t now_us, bool *ret_followed, struct err *err)
 {
     AUTO_ARENA struct arena arena = {0};
+    AUTO_DBRESULT struct db_result *result = NULL;
     struct host_columns columns;
     struct db_params params = {0};
     if (!host_columns_alloc(&arena, count, &columns))
@@ -466,7 +469,13 @@ enum status store_ingest_follow(struct db *db, const struct ingest_host *hosts, 
     db_p_i64_array(&params, number[HOST_AGENT_WAITING], count);
     db_p_i64_array(&params, number[HOST_AGENT_DROPPED], count);
     db_p_bool_array(&params, columns.simulated, count);
-    return db_exec(db, &statements[FOLLOW], &params, NULL, err);
+    enum status status = db_exec(db, &statements[FOLLOW], &params, &result, err);
+    if (status != ST_OK)
+        return status;
+    memset(ret_followed, 0, count * sizeof *ret_followed);
+    for (size_t row = 0; row < db_rows(result); row++)
+        ret_followed[db_i64(result, row, 0) - 1] = true;
+    return ST_OK;
 }
 
 /* ---- rows ------------------------------------------------------------------ */

@@ -40,10 +40,10 @@ struct ingest_host {
 enum status store_ingest_catch_up(struct db *db, const char *const *ids, size_t count,
                                   struct err *err) MUST_CHECK;
 /* What host rows say of the newest snapshot, later than it was stored: of key, last_seen_us,
- * boot_at_us, sequence, sequence_max, keyframe_at_us, chain, live_taken_at_us and agent. A row that
- * says more by now is left as it is. */
+ * boot_at_us, sequence, sequence_max, keyframe_at_us, chain, live_taken_at_us and agent. A row of
+ * another boot, or that says more by now, is left as it is: ret_followed[i] is false then. */
 enum status store_ingest_follow(struct db *db, const struct ingest_host *hosts, size_t count,
-                                int64_t now_us, struct err *err) MUST_CHECK;
+                                int64_t now_us, bool *ret_followed, struct err *err) MUST_CHECK;
 /* Locks the rows of the hosts that exist and fills them in (by id). */
 enum status store_ingest_lock(struct db *db, struct ingest_host *const *hosts, size_t count,
                               struct err *err) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "server/store/chain.h"
 #include "server/store/registry.h"
 #include "server/store/store_hosts.h"
+#include "server/store/store_ingest.h"
 #include "server/store/store_snapshots.h"
 
 #include <string.h>
@@ -264,6 +265,10 @@ static enum status host_load(struct batch *batch, size_t i, struct host_state **
 enum status fleet_load(struct db *db, struct fleet *fleet, struct err *err)
 {
     int64_t after = 0;
+    /* A server that was killed may have left rows of hosts behind their snapshots. */
+    enum status caught_up = store_ingest_catch_up(db, NULL, 0, err);
+    if (caught_up != ST_OK)
+        return caught_up;
     for (;;) {
         CLEANUP(batch_done) struct batch batch = {.db = db};
         struct db_params params = {0};
