@@ -100,7 +100,7 @@ struct course {
 
 static struct snapshot *document(const struct course *at, const char *host, enum what what)
 {
-    bool whole = what != CHANGED;
+    bool whole = what != CHANGED && what != RENAME;
     struct snapshot *s = gen_snapshot(host, at->boot_us, at->taken_us, at->sequence,
                                       whole ? SEQUENCE_UNKNOWN : at->sequence - 2);
     struct snapshot_table *table = &s->table[POOL_PAGED];
@@ -197,8 +197,9 @@ static int64_t snapshots_apart(void)
     "SELECT taken_at, boot_at, sequence, base, keyframe, keyframe_at, chain, row_count,"           \
     " paged_bytes, block FROM snapshot WHERE host_id = (SELECT h.host_id FROM host h"              \
     " WHERE h.id = '" host "')"
-    return pg_number(&pg, "SELECT count(*) FROM ((" OF("a") " EXCEPT ALL " OF("b") ") UNION ALL"
-                          " (" OF("b") " EXCEPT ALL " OF("a") ")) AS apart");
+    return pg_number(&pg, "SELECT count(*) FROM ((" OF("a") " EXCEPT ALL " OF(
+                              "b") ") UNION ALL"
+                                   " (" OF("b") " EXCEPT ALL " OF("a") ")) AS apart");
 #undef OF
 }
 
@@ -275,6 +276,22 @@ START_TEST(follow_document_in_order_touches_no_host_row)
     ck_assert_int_eq(post(&first, &at, "a", CHANGED, false), INGEST_ACCEPTED);
     ck_assert_int_eq(pg_number(&pg, "SELECT sequence FROM host WHERE id = 'a'"), sequence);
     ck_assert_int_eq(pg_number(&pg, "SELECT max(sequence) FROM snapshot"), at.sequence);
+    allow_followers();
+}
+END_TEST
+
+START_TEST(follow_late_document_meets_a_row_that_is_up_to_date)
+{
+    struct course at;
+    begin(&at, 1, false);
+    drop_followers();
+    for (int i = 0; i < 3; i++) {
+        step(&at, CHANGED);
+        ck_assert_int_eq(post(&first, &at, "a", CHANGED, false), INGEST_ACCEPTED);
+    }
+    ck_assert_int_eq(post(&first, &at, "a", LATE, false), INGEST_ACCEPTED);
+    ck_assert_int_eq(pg_number(&pg, "SELECT sequence FROM host WHERE id = 'a'"), at.sequence);
+    ck_assert_int_eq(pg_number(&pg, "SELECT sequence_max FROM host WHERE id = 'a'"), at.sequence);
     allow_followers();
 }
 END_TEST
@@ -399,9 +416,8 @@ START_TEST(follow_killed_process_has_all_it_acknowledged_once)
     const struct host_state *state = fleet_get(first.fleet, "a");
     ck_assert_int_eq(state->sequence, 2 * count);
     host_state_release(state);
-    struct course at = {.boot_us = T0 - US_PER_HOUR,
-                        .taken_us = T0 + count * STEP,
-                        .sequence = 2 * count + 2};
+    struct course at = {
+        .boot_us = T0 - US_PER_HOUR, .taken_us = T0 + count * STEP, .sequence = 2 * count + 2};
     ck_assert_int_eq(post(&first, &at, "a", CHANGED, false), INGEST_ACCEPTED);
     ck_assert_int_eq(post(&first, &at, "a", CHANGED, false), INGEST_DUPLICATE);
 }
@@ -415,6 +431,7 @@ Suite *ingest_follow_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, follow_settled_rows_say_the_newest_snapshot);
     tcase_add_test(tc, follow_document_in_order_touches_no_host_row);
+    tcase_add_test(tc, follow_late_document_meets_a_row_that_is_up_to_date);
     tcase_add_loop_test(tc, follow_after_crashes_all_is_as_without, 0, 8);
     tcase_add_loop_test(tc, follow_two_servers_are_as_one, 0, 8);
     tcase_add_test(tc, follow_row_of_another_boot_makes_the_server_look_again);
