@@ -209,6 +209,12 @@ build/tools/probe: tests/bench/probe.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -Wall -Wextra -o $@ $^ -lmicrohttpd -lpq -lpthread
 
+# The same fleet written to what people use instead.
+build/tools/peer: tests/bench/peer.c common/strbuf.c common/utf8.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -Wall -Wextra -o $@ $^ -lpq -lpthread -lm
+
 build/tools/bench_agent: tests/bench/agent.c agent/core/changes.c agent/core/gzip.c $(wildcard agent/nt/*.c) \
                          tests/support/fake_kernel.c tests/support/nt_blobs.c $(filter-out common/snapshot_json.c,$(COMMON))
 	$(call say,CC,$@)

@@ -13,6 +13,7 @@
  */
 #include "common/cbor.h"
 #include "common/strbuf.h"
+#include "tests/bench/generate.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -162,57 +163,6 @@ static void put_time(char *out, int64_t at)
     struct tm tm;
     gmtime_r(&seconds_at, &tm);
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
-/* Tags are distinct, printable, and rise with i as the agent sends them: by their value, whose
- * highest byte is the last letter. */
-static void put_tag(char *out, unsigned i)
-{
-    static const char letters[] =
-        "+-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    out[0] = 'T';
-    out[1] = letters[i % 64];
-    out[2] = letters[i / 64 % 64];
-    out[3] = letters[i / 4096 % 64];
-    out[4] = '\0';
-}
-
-/* Counters are spread over the powers of two up to 2^28, as on machines some days up: a few tags
- * have hundreds of millions of allocations, most have thousands. */
-static uint64_t outstanding_of(unsigned i)
-{
-    return 40 + i % 500;
-}
-static uint64_t frees_of(unsigned i, unsigned moment)
-{
-    return (1ull << (i * 7 % 29)) + i * 13ull + (uint64_t)moment * (i % 97 + 1);
-}
-static uint64_t allocs_of(unsigned i, unsigned moment)
-{
-    return frees_of(i, moment) + outstanding_of(i);
-}
-static uint64_t bytes_of(unsigned i, unsigned moment)
-{
-    return outstanding_of(i) * (64ull + i % 32 * 16) + (i + moment) % 7 * 16;
-}
-
-/* Which rows of a table of `all` are told: two thirds are always the same busy ones, the others
- * another set every time, as on a machine that does something. Rising. */
-static unsigned pick_rows(unsigned *out, unsigned all, unsigned count, unsigned moment)
-{
-    if (count >= all) {
-        for (unsigned i = 0; i < all; i++)
-            out[i] = i;
-        return all;
-    }
-    unsigned busy = count * 2 / 3, found = 0;
-    unsigned stride = (all - busy) / (count - busy);
-    for (unsigned i = 0; i < all && found < count; i++) {
-        bool often = i % 2 == 0 && i / 2 < busy;
-        if (often || (i + moment) % (stride + 1) == 0)
-            out[found++] = i;
-    }
-    return found;
 }
 
 /* The same document in both encodings: a table of what differs. */
