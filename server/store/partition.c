@@ -12,6 +12,8 @@ const struct stmt_table partition_statements = {statements, sizeof statements / 
 
 static const char *const names[PARTITION_TABLE_COUNT] = {
     [PARTITION_SNAPSHOT] = "snapshot",
+    [PARTITION_SNAPSHOT_BLOCK] = "snapshot_block",
+    [PARTITION_SNAPSHOT_CHUNK] = "snapshot_chunk",
     [PARTITION_TAG_HOUR] = "tag_hour",
 };
 
