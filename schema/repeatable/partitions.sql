@@ -18,7 +18,7 @@ BEGIN
         from_at := date_bin('6 hours', moment, '2000-01-01 00:00:00+00');
         to_at := from_at + interval '6 hours';
         name := parent || '_' || to_char(from_at, 'YYYYMMDDHH24');
-    ELSIF parent = 'tag_hour' THEN
+    ELSIF parent IN ('tag_hour', 'host_hour', 'host_tag_day') THEN
         from_at := date_trunc('month', moment);
         to_at := from_at + interval '1 month';
         name := parent || '_' || to_char(from_at, 'YYYYMM');
@@ -26,12 +26,13 @@ BEGIN
         RAISE EXCEPTION 'table "%" has no partitions', parent;
     END IF;
 END $$;
-COMMENT ON FUNCTION partition_step(text, timestamptz) IS 'Name and range of the partition of a table that holds a moment: days of snapshot and snapshot_chunk, six hours of snapshot_block, months of tag_hour, UTC';
+COMMENT ON FUNCTION partition_step(text, timestamptz) IS 'Name and range of the partition of a table that holds a moment: days of snapshot and snapshot_chunk, six hours of snapshot_block, months of tag_hour, host_hour and host_tag_day, UTC';
 
 CREATE OR REPLACE FUNCTION partition_column(parent text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, public AS $$
     SELECT CASE parent WHEN 'snapshot' THEN 'taken_at' WHEN 'snapshot_block' THEN 'received_at'
-                       WHEN 'snapshot_chunk' THEN 'span_at' WHEN 'tag_hour' THEN 'hour_at' END
+                       WHEN 'snapshot_chunk' THEN 'span_at' WHEN 'tag_hour' THEN 'hour_at'
+                       WHEN 'host_hour' THEN 'hour_at' WHEN 'host_tag_day' THEN 'day_at' END
 $$;
 COMMENT ON FUNCTION partition_column(text) IS 'The column a table is partitioned by; NULL: it is not';
 

@@ -62,3 +62,60 @@ COMMENT ON TABLE seal_progress IS 'Steps of sealing the partitions of snapshot_b
 COMMENT ON COLUMN seal_progress.block_from_at IS 'Start of the partition (received_at)';
 COMMENT ON COLUMN seal_progress.host_id IS 'The step took hosts up to this one';
 COMMENT ON COLUMN seal_progress.block_count IS 'Rows of the partition that the step sealed, count';
+
+-- What stays when the snapshots of a host have fallen to retention, and what psql and Grafana can
+-- read of a host's tags without the server: its totals by the hour, and its largest tags as an array
+-- of hours a day (a row a tag and hour would cost ten times as much).
+CREATE TABLE host_hour (
+    host_id bigint NOT NULL,
+    hour_at timestamptz NOT NULL,
+    boot_at timestamptz,
+    snapshots integer NOT NULL,
+    nonpaged_bytes bigint,
+    paged_bytes bigint,
+    nonpaged_limit_bytes bigint,
+    paged_limit_bytes bigint,
+    commit_bytes bigint,
+    commit_limit_bytes bigint,
+    physical_bytes bigint,
+    available_bytes bigint,
+    handles bigint,
+    processes bigint,
+    threads bigint,
+    alloc_failures bigint,
+    CONSTRAINT host_hour_pkey PRIMARY KEY (host_id, hour_at)
+) PARTITION BY RANGE (hour_at);
+COMMENT ON TABLE host_hour IS 'Totals of the newest snapshot of each host and hour, kept as long as rollups; monthly partitions (UTC). Written when the day is over';
+COMMENT ON COLUMN host_hour.host_id IS 'The host';
+COMMENT ON COLUMN host_hour.hour_at IS 'Start of the hour, UTC';
+COMMENT ON COLUMN host_hour.boot_at IS 'Boot of that snapshot; NULL: unknown';
+COMMENT ON COLUMN host_hour.snapshots IS 'Snapshots of the host in the hour, count';
+COMMENT ON COLUMN host_hour.nonpaged_bytes IS 'Nonpaged pool in use, bytes; NULL: unknown, as in all that follow';
+COMMENT ON COLUMN host_hour.paged_bytes IS 'Paged pool in use, bytes';
+COMMENT ON COLUMN host_hour.nonpaged_limit_bytes IS 'Most the nonpaged pool can grow to, bytes';
+COMMENT ON COLUMN host_hour.paged_limit_bytes IS 'Most the paged pool can grow to, bytes';
+COMMENT ON COLUMN host_hour.commit_bytes IS 'Commit charge, bytes';
+COMMENT ON COLUMN host_hour.commit_limit_bytes IS 'Commit limit, bytes';
+COMMENT ON COLUMN host_hour.physical_bytes IS 'Physical memory, bytes';
+COMMENT ON COLUMN host_hour.available_bytes IS 'Available physical memory, bytes';
+COMMENT ON COLUMN host_hour.handles IS 'Open handles, count';
+COMMENT ON COLUMN host_hour.processes IS 'Processes, count';
+COMMENT ON COLUMN host_hour.threads IS 'Threads, count';
+COMMENT ON COLUMN host_hour.alloc_failures IS 'Failed pool allocations since boot, count';
+
+CREATE TABLE host_tag_day (
+    host_id bigint NOT NULL,
+    day_at timestamptz NOT NULL,
+    pool text NOT NULL,
+    tag text NOT NULL,
+    bytes bigint[] NOT NULL,
+    CONSTRAINT host_tag_day_pkey PRIMARY KEY (host_id, day_at, pool, tag),
+    CONSTRAINT host_tag_day_pool_check CHECK (pool IN ('nonpaged', 'paged')),
+    CONSTRAINT host_tag_day_bytes_check CHECK (cardinality(bytes) = 24)
+) PARTITION BY RANGE (day_at);
+COMMENT ON TABLE host_tag_day IS 'Bytes by the hour of a host''s 48 largest tags of each pool and the 16 others that grew most, a row a tag and day, kept as long as rollups; monthly partitions (UTC). Written when the day is over';
+COMMENT ON COLUMN host_tag_day.host_id IS 'The host';
+COMMENT ON COLUMN host_tag_day.day_at IS 'Start of the day, UTC';
+COMMENT ON COLUMN host_tag_day.pool IS 'nonpaged or paged';
+COMMENT ON COLUMN host_tag_day.tag IS 'The tag in text form, four bytes: "Ddk ", "\x01abc"';
+COMMENT ON COLUMN host_tag_day.bytes IS 'Bytes held at the newest snapshot of each of the 24 hours; NULL: no snapshot, or it had no such tag';

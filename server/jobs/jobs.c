@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "server/app.h"
 #include "server/jobs/analysis_run.h"
+#include "server/jobs/history.h"
 #include "server/jobs/rollup.h"
 #include "server/jobs/seal.h"
 #include "server/jobs/wants_refresh.h"
@@ -21,7 +22,8 @@
 #define RETRY_INTERVAL_US (30 * US_PER_SECOND)
 #define LEASE_WAIT_US     (10 * US_PER_SECOND)
 /* Of one pass: sealing the six hours of a large fleet must not hold the analysis up. */
-#define SEAL_BUDGET_US (20 * US_PER_SECOND)
+#define SEAL_BUDGET_US    (20 * US_PER_SECOND)
+#define HISTORY_BUDGET_US (10 * US_PER_SECOND)
 
 struct jobs {
     struct app *app;
@@ -109,6 +111,15 @@ static enum status seal(struct jobs *jobs, struct err *err)
     return seal_pass(jobs->db, &options, &jobs->stop, &counts, err);
 }
 
+static enum status keep_history(struct jobs *jobs, struct err *err)
+{
+    struct history_options options = {.now_us = clock_wall_us(),
+                                      .oldest_us =
+                                          clock_wall_us() - jobs->app->config->rollup_retention_us,
+                                      .budget_us = HISTORY_BUDGET_US};
+    return history_pass(jobs->db, &options, &jobs->stop, err);
+}
+
 static enum status keep_partitions(struct jobs *jobs, struct err *err)
 {
     const struct config *config = jobs->app->config;
@@ -128,9 +139,11 @@ static enum status keep_partitions(struct jobs *jobs, struct err *err)
          table++)
         status = partition_drop(jobs->db, (enum partition_table)table, now - config->retention_us,
                                 &dropped, err);
-    if (status == ST_OK && config->rollup_retention_us > 0)
-        status = partition_drop(jobs->db, PARTITION_TAG_HOUR, now - config->rollup_retention_us,
-                                &dropped, err);
+    for (int table = PARTITION_TAG_HOUR;
+         status == ST_OK && config->rollup_retention_us > 0 && table < PARTITION_TABLE_COUNT;
+         table++)
+        status = partition_drop(jobs->db, (enum partition_table)table,
+                                now - config->rollup_retention_us, &dropped, err);
     return status;
 }
 
@@ -147,6 +160,7 @@ static const struct {
     {"the analysis pass failed", analyze},
     {"the rollup failed", roll_up},
     {"the sealing of snapshots failed", seal},
+    {"the long history could not be written", keep_history},
     {"the upkeep of partitions failed", keep_partitions},
     {"the log of changes could not be shortened", forget_changes},
 };

@@ -14,7 +14,9 @@ enum partition_table {
     PARTITION_SNAPSHOT,
     PARTITION_SNAPSHOT_BLOCK,
     PARTITION_SNAPSHOT_CHUNK,
-    PARTITION_TAG_HOUR,
+    PARTITION_TAG_HOUR, /* from here on: kept as long as rollups */
+    PARTITION_HOST_HOUR,
+    PARTITION_HOST_TAG_DAY,
     PARTITION_TABLE_COUNT
 };
 

@@ -23,6 +23,7 @@ const struct stmt_table *const store_registry[] = {
     &store_enroll_statements,
     &store_findings_apply_statements,
     &store_findings_statements,
+    &store_history_statements,
     &store_hosts_statements,
     &store_ingest_statements,
     &store_known_statements,
