@@ -197,6 +197,12 @@ build/tools/kill_spool: tests/agent/kill_spool.c agent/core/spool.c tests/suppor
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 $(WARNINGS) -o $@ $^ -lz -lm
 
+# Load client of the benchmarks.
+build/tools/load: tests/bench/load.c common/cbor.c common/strbuf.c common/utf8.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -Wall -Wextra -o $@ $^ -lpthread -lm
+
 build/tools/bench_agent: tests/bench/agent.c agent/core/changes.c agent/core/gzip.c $(wildcard agent/nt/*.c) \
                          tests/support/fake_kernel.c tests/support/nt_blobs.c $(filter-out common/snapshot_json.c,$(COMMON))
 	$(call say,CC,$@)

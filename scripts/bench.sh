@@ -7,6 +7,5 @@ cd "$(dirname "$0")/.."
 scripts/deps.sh check
 make -s -j"$(nproc)" all
 mkdir -p build/bench build/tools
-gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -o build/tools/load tests/bench/load.c -lpthread
-make -s build/tools/bench_agent
+make -s build/tools/load build/tools/bench_agent
 exec node tests/bench/run.mjs "${1:-all}"

@@ -32,8 +32,8 @@ includes 'agent/' server | rule 'server does not include agent'
 includes 'agent/(sim|win|nt|pe)/|windows\.h' agent/core | rule 'agent/core is portable'
 includes 'agent/(sim|win|core|pe)/|windows\.h' agent/nt | rule 'agent/nt is portable and knows only common'
 includes 'agent/(sim|win|core|nt)/|windows\.h' agent/pe | rule 'agent/pe is portable and knows only common'
-includes 'server/(store|http|api|ingest|state|jobs|report)/' server/chunk server/analyze server/diagnose server/tagdict server/known |
-    rule 'chunk, analyze, diagnose, tagdict and known are pure'
+includes 'server/(store|http|api|ingest|state|jobs|report)/' server/chunk server/analyze server/diagnose server/tagdict server/known server/fix |
+    rule 'chunk, analyze, diagnose, tagdict, known and fix are pure'
 includes 'server/(http|api)/' server/store server/ingest server/state server/jobs server/report |
     rule 'nothing below the API sees HTTP'
 grep -lE '^#include <libpq' -r common agent server --include='*.[ch]' | grep -v '^server/store/db[_a-z]*\.c$' |

@@ -19,7 +19,7 @@ const screens = [
   ["today", "/", 1000],
   ["finding", `/findings/${worst.id}`, 1100],
   ["tag", `/tags/${encodeURIComponent(worst.tag)}`, 1000],
-  ["host", `/hosts/${worst.hosts[0].id}`, 1500],
+  ["host", `/hosts/${worst.hosts[0].id}?since=24h`, 1500],
 ];
 for (const scheme of ["light", "dark"]) {
   const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1280, height: 1000 } });

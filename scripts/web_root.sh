@@ -19,9 +19,10 @@ mkdir -p "$next/vendor"
 
 cp web/index.html web/main.js web/theme.js "$next/"
 for folder in lib components views css icons; do
-    mkdir "$next/$folder"
-    find "web/$folder" -type f \( -name '*.js' -o -name '*.css' -o -name '*.svg' \) \
-        -exec cp {} "$next/$folder/" \;
+    find "web/$folder" -type f \( -name '*.js' -o -name '*.css' -o -name '*.svg' \) | while read -r file; do
+        mkdir -p "$next/$(dirname "${file#web/}")"
+        cp "$file" "$next/${file#web/}"
+    done
 done
 
 vendor() { # FROM TO

@@ -1,6 +1,7 @@
 // Start of the page: session, address to view, error boundary.
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./lib/ui.js";
 import { ApiError, get, signIn } from "./lib/api.js";
+import { en } from "./lib/en.js";
 import { forgetAll } from "./lib/resource.js";
 import { navigate, parseRoute } from "./lib/router.js";
 import { Shell } from "./components/shell.js";
@@ -13,6 +14,8 @@ const VIEWS = {
   finding: () => import("./views/finding.js"),
   tags: () => import("./views/tags.js"),
   tag: () => import("./views/tag.js"),
+  map: () => import("./views/map.js"),
+  explain: () => import("./views/explain.js"),
   hosts: () => import("./views/hosts.js"),
   host: () => import("./views/host.js"),
   drivers: () => import("./views/drivers.js"),
@@ -21,6 +24,7 @@ const VIEWS = {
   admin: () => import("./views/admin.js"),
   account: () => import("./views/account.js"),
 };
+const t = en.shell;
 /** @type {Record<string, any>} */
 const loaded = {};
 
@@ -56,8 +60,8 @@ function Boundary({ children }) {
     return () => removeEventListener("poolfleet:navigate", reset);
   }, [error]);
   if (!error) return children;
-  return html`<h1 tabindex="-1">This view failed</h1>
-    <${ErrorPanel} error=${{ title: "The page met a fault of its own", detail: String(error?.message ?? error) }} retry=${reset} />`;
+  return html`<h1 tabindex="-1">${t.failed}</h1>
+    <${ErrorPanel} error=${{ title: t.failedTitle, detail: String(error?.message ?? error) }} retry=${reset} />`;
 }
 
 /** @param {{ route: import("./lib/router.js").Route, session: Session }} props */
@@ -74,7 +78,7 @@ function View({ route, session }) {
         loaded[route.view] = module.default;
         redraw((n) => n + 1);
       },
-      () => setError(new ApiError({ title: "A part of the page could not be loaded" })),
+      () => setError(new ApiError({ title: t.notLoaded })),
     );
   };
   useEffect(() => {
@@ -88,8 +92,8 @@ function View({ route, session }) {
   }, [route.path, View]);
 
   if (!known) {
-    return html`<div class="page"><h1 tabindex="-1">No such page</h1>
-      <${Empty} title="Nothing is at this address"><a href="/">Go to today</a><//></div>`;
+    return html`<div class="page"><h1 tabindex="-1">${t.missing}</h1>
+      <${Empty} title=${t.missingTitle}><a href="/">${t.toToday}</a><//></div>`;
   }
   if (error) return html`<${ErrorPanel} error=${error} retry=${load} />`;
   if (!View) return html`<${Skeleton} />`;

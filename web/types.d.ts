@@ -73,6 +73,7 @@ interface FindingHost {
   process: string | null;
   process_handles: number | null;
   simulated?: boolean;
+  muted_by?: number | null;
 }
 
 interface Cause {
@@ -121,14 +122,21 @@ interface Finding {
   evidence: string[];
   known_leaks?: KnownLeakMatch[];
   history?: { at: Time; actor: string | null; change: string; note: string | null }[];
-  tags_detail?: { tag: string; driver: string | null; description: string | null }[];
+  tags_detail?: { tag: string; driver: string | null; description: string | null; ratio?: number | null; ratio_hosts?: number }[];
+  reopened_at?: Time;
+  reopened_count?: number;
+  muted_by?: number | null;
+  born_muted?: boolean;
+  muted_hosts?: number;
+  version?: number | null;
+  mutes?: Mute[];
 }
 
-interface Overview {
+interface Overview extends OverviewFleet {
   as_of: Time;
   analyzed_at: Time;
   server_time: Time;
-  hosts: { total: number; reporting: number; silent: number; in_findings: number };
+  hosts: { total: number; reporting: number; silent: number; in_findings: number; awaiting: number; standing: Standing };
   snapshots: { last_hour: number; last_day: number };
   pools: { nonpaged_bytes: Bytes; paged_bytes: Bytes };
   findings: {
@@ -269,6 +277,9 @@ interface TagItem {
   description: string | null;
   source: string | null;
   findings: number;
+  worst_severity?: Severity | null;
+  max_score?: number | null;
+  day_bytes?: number | null;
 }
 
 interface TagDetail {
@@ -326,6 +337,11 @@ interface DriverDetail {
     last_seen: Time;
     hosts_in_findings: number;
     leak_bytes_per_hour: number | null;
+    hosts_blamed: number;
+    blamed_low: number;
+    blamed_high: number;
+    verdict: "good" | "bad" | "few" | "mixed" | "unused";
+    growth: Spread;
     files: { sha256: string; symbols: string | null; scanned: boolean; tags: string[]; hosts: number; first_seen: Time; scanned_at: Time }[];
   }[];
   adoption: { t: number[]; versions: Record<string, number[]> };
@@ -380,4 +396,274 @@ interface Resource<T> {
 
 interface Window {
   uPlot?: any;
+}
+
+// ---- host ----
+
+interface HostSeries {
+  host_id: string;
+  from: Time;
+  to: Time;
+  snapshots: number;
+  t: number[];
+  boots: number[];
+  columns: Record<string, { last: (number | null)[]; min: (number | null)[]; max: (number | null)[] }>;
+}
+
+interface HostState extends Pick<HostDetail, "totals" | "drivers" | "objects" | "processes" | "sessions" | "events"> {
+  host_id: string;
+  at: Time;
+  boot_at: Time;
+  uptime_seconds: number | null;
+  attributes: { name: string; value: string; since: Time }[];
+}
+
+interface HostHistoryItem {
+  at: string;
+  until: Time;
+  kind: "boot" | "driver" | "agent" | "attribute" | "event" | "finding";
+  name: string | null;
+  from: string | null;
+  to: string | null;
+  finding_id: string | null;
+  severity: Severity | null;
+}
+
+interface HostSide {
+  host_id: string;
+  name: string | null;
+  at: Time;
+  boot_at: Time;
+  uptime_seconds: number | null;
+  totals: Record<string, number | null>;
+}
+
+interface HostPair {
+  tag: string;
+  pool: Pool;
+  bytes: Bytes;
+  against_bytes: Bytes;
+  difference_bytes: Bytes;
+  outstanding: number | null;
+  against_outstanding: number | null;
+  difference_outstanding: number | null;
+  allocs: number | null;
+  against_allocs: number | null;
+  frees: number | null;
+  against_frees: number | null;
+  driver: string | null;
+  description: string | null;
+}
+
+interface HostComparison extends HostSide, List<HostPair> {
+  factor: number;
+  against: HostSide;
+}
+
+// map: Today, Fleet map, Hosts
+interface Standing {
+  critical: number;
+  warning: number;
+  info: number;
+  silent: number;
+  awaiting: number;
+  ok: number;
+}
+
+interface OverviewFleet {
+  map: { by: "role"; groups: (Standing & { label: string | null; groups: number; hosts: number })[] };
+  checked: { hosts: number; tags: number; rows: number; cohorts: number; since: Time };
+  changes: {
+    new: number;
+    worsened: number;
+    resolved: number;
+    items: { finding_id: string; change: "new" | "worsened" | "resolved"; at: Time; kind: string; severity: Severity; summary: string }[];
+  };
+  changes_since: Time;
+  first_to_run_out: { host_id: string; name: string | null; finding_id: string; limit: string | null; exhausts_at: Exhaustion } | null;
+}
+// life: Findings, Finding
+interface Mute {
+  id: number;
+  state: "standing" | "ended";
+  finding: string | null;
+  tags: string[];
+  hosts: string[];
+  driver: string | null;
+  driver_version: string | null;
+  until: Time;
+  reason: string;
+  created_by: string;
+  created_at: Time;
+  ended_at: Time;
+  ended_by: string | null;
+  findings: number;
+  host_count: number;
+  version: number;
+}
+
+interface FixHost {
+  id: string;
+  name: string | null;
+  moved: boolean;
+  from: string | null;
+  to: string | null;
+  changed_at: Time;
+  before_bytes_per_hour: number | null;
+  before_low: number | null;
+  before_high: number | null;
+  after_bytes_per_hour: number | null;
+  after_low: number | null;
+  after_high: number | null;
+  after_hours: number | null;
+  growth: "stopped" | "growing" | "too_early" | "unmeasured";
+  simulated: boolean;
+}
+
+interface FixGroup {
+  hosts: number;
+  read: number;
+  measured: number;
+  growing: number;
+  low: number | null;
+  high: number | null;
+  too_early: number;
+  unmeasured: number;
+  median_before: number | null;
+  median_after: number | null;
+}
+
+interface FindingFix extends List<FixHost> {
+  finding: string;
+  attribute: string | null;
+  value: string | null;
+  tag: string;
+  pool: Pool;
+  verdict: "no_version" | "nobody_moved" | "too_early" | "too_few" | "works" | "fails" | "unclear";
+  sentence: string;
+  moved: FixGroup;
+  stays: FixGroup;
+  other_hosts: number;
+  p_value: number | null;
+  versions: { version: string | null; hosts: number; measured: number; growing: number; low: number | null; high: number | null }[];
+}
+
+interface FindingSeries {
+  pool: Pool;
+  tag: string;
+  t: number[];
+  hosts: { id: string; name: string | null; bytes: (number | null)[] }[];
+  peers: { hosts: number; alike: boolean; median: (number | null)[] };
+}
+
+// ---- explain: tags, drivers, and what separates hosts
+interface Spread {
+  hosts: number;
+  min: number | null;
+  q1: number | null;
+  median: number | null;
+  q3: number | null;
+  max: number | null;
+  median_low: number | null;
+  median_high: number | null;
+}
+interface Dot {
+  host_id: string;
+  name: string | null;
+  value: number;
+  band: string;
+  score: number | null;
+  finding_id: string | null;
+  simulated: boolean;
+}
+interface Distribution extends Spread {
+  tag: string;
+  pool: Pool;
+  measure: string;
+  as_of: Time;
+  under_one: number;
+  bins_per_octave: number;
+  first_bin: number;
+  bands: { band: string; hosts: number; counts: number[] }[];
+  dots_complete: boolean;
+  dots: Dot[];
+}
+interface TagBuckets {
+  tag: string;
+  pool: Pool;
+  step_seconds: number;
+  newest: Time;
+  t: number[];
+  low: number[];
+  hosts: number[][];
+}
+interface TagLockstep {
+  hosts: number;
+  note: string | null;
+  items: { tag: string; pool: Pool; ratio: number; ratio_low: number; ratio_high: number; correlation: number; hosts: number; in_finding: boolean; driver: string | null; description: string | null }[];
+}
+interface TagVersions {
+  measure: string;
+  drivers: { name: string; versions: (Spread & { version: string | null; loaded: number })[] }[];
+}
+interface TagTable {
+  as_of: Time;
+  hosts_total: number;
+  trend_newest: Time;
+  columns: Record<string, any[]>;
+}
+interface ExplainItem {
+  attribute: string;
+  value: string | null;
+  any_version: boolean;
+  kind: string;
+  selected_with: number;
+  selected: number;
+  baseline_with: number;
+  baseline: number;
+  selected_low: number;
+  selected_high: number;
+  baseline_low: number;
+  baseline_high: number;
+  separation: number;
+  risk_ratio: number;
+  risk_low: number;
+  risk_high: number | null;
+  p_value: number;
+  q_value: number;
+  verdict: "separates" | "hint" | "alike" | "too_few";
+}
+interface Explanation extends List<ExplainItem> {
+  tag: string | null;
+  pool: Pool | null;
+  measure: string;
+  as_of: Time;
+  selection: { kind: string; low: number | null; high: number | null; finding_id: string | null; having: string | null; hosts: number };
+  baseline: { kind: string; within: string | null; hosts: number };
+  tested: number;
+  cut: boolean;
+  note: string | null;
+}
+interface ExplainHost {
+  host_id: string;
+  name: string | null;
+  side: "selected" | "baseline";
+  has: boolean;
+  value: string | null;
+  measured: number | null;
+  simulated: boolean;
+}
+interface DriverItem {
+  top_version: string | null;
+  top_hosts: number;
+  hosts_changed: number;
+  findings_cause: number;
+  findings_owner: number;
+  worst_rate: number | null;
+}
+interface DriverDetail {
+  tags_detail: { tag: string; listed: boolean; scanned: boolean; drivers: number; counted: boolean; description: string | null }[];
+  range: { last_good_before: string | null; first_bad: string | null; last_bad: string | null; first_good: string | null; note: string | null };
+  findings: { id: string; cause: boolean; owner: boolean }[];
+  known_leaks: KnownLeakMatch[];
 }

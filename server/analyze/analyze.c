@@ -5,6 +5,7 @@
 #include "server/analyze/exhaust.h"
 #include "server/analyze/shift.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,6 +155,31 @@ static void leave_out_told(const struct incident_list *incidents, const bool *sa
     high->host_count = kept;
 }
 
+/* All rows of an incident together, on the host that shows them most. */
+#define GROWTH_BYTES (8.0 * 1024 * 1024)
+#define GROWTH_SHARE 0.0005 /* of RAM */
+#define HIGH_BYTES   (48.0 * 1024 * 1024)
+#define HIGH_SHARE   0.004
+
+static bool matters(const struct fleet *fleet, const struct incident *incident)
+{
+    bool grows = incident->verdict == VERDICT_GROWS;
+    for (size_t i = 0; i < incident->host_count; i++) {
+        const struct fleet_host *host = &fleet->hosts[incident->hosts[i]];
+        double sum = 0;
+        for (size_t r = 0; r < incident->row_count; r++) {
+            const struct incident_row *row = &incident->rows[r];
+            const struct feature *feature = fleet_feature(host, row->pool, row->tag);
+            if (feature != NULL)
+                sum += (double)(grows ? feature->growth : feature->bytes);
+        }
+        if (sum >= fmax(grows ? GROWTH_BYTES : HIGH_BYTES,
+                        (grows ? GROWTH_SHARE : HIGH_SHARE) * host->ram))
+            return true;
+    }
+    return false;
+}
+
 static enum status add_incidents(struct analysis *analysis, struct build *build,
                                  const struct incident_list *incidents, struct finding_list *list)
 {
@@ -164,7 +190,7 @@ static enum status add_incidents(struct analysis *analysis, struct build *build,
         struct finding finding;
         if (incidents->items[i].verdict == VERDICT_HIGH)
             leave_out_told(incidents, said, i);
-        if (incidents->items[i].host_count == 0)
+        if (!matters(&analysis->fleet, &incidents->items[i]))
             continue;
         if (build_finding(build, &incidents->items[i], &finding, &said[i]) != ST_OK)
             return ST_NOMEM;
@@ -181,6 +207,23 @@ static enum status add_incidents(struct analysis *analysis, struct build *build,
     return ST_OK;
 }
 
+static enum status tell_faults(const struct fleet *fleet, struct finding_list *list)
+{
+    list->faults = arena_alloc(&list->arena, fleet->fault_count + 1, sizeof *list->faults);
+    if (list->faults == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < fleet->fault_count; i++) {
+        const struct fleet_fault *from = &fleet->faults[i];
+        struct finding_fault *to = &list->faults[list->fault_count++];
+        *to = (struct finding_fault){
+            arena_strdup(&list->arena, from->id),
+            from->name == NULL ? NULL : arena_strdup(&list->arena, from->name), from->reason};
+        if (to->host_id == NULL || (from->name != NULL && to->host_name == NULL))
+            return ST_NOMEM;
+    }
+    return ST_OK;
+}
+
 enum status analysis_finish(struct analysis *analysis, struct finding_list *ret_list,
                             struct err *err)
 {
@@ -192,7 +235,7 @@ enum status analysis_finish(struct analysis *analysis, struct finding_list *ret_
     if (fleet_seal(&analysis->fleet, err) != ST_OK)
         return ST_NOMEM;
     AUTO_PEER_CACHE struct peer_cache *cache = peer_cache_new(&analysis->fleet);
-    if (cache == NULL || detect_pairs(&analysis->fleet, cache, &pairs, &pair_count) != ST_OK ||
+    if (cache == NULL || detect_pairs(&analysis->fleet, &pairs, &pair_count) != ST_OK ||
         group_pairs(&analysis->fleet, pairs, pair_count, analysis->options.tagdict, &incidents) !=
             ST_OK)
         return err_set(err, ST_NOMEM, "could not compare hosts: out of memory");
@@ -207,6 +250,8 @@ enum status analysis_finish(struct analysis *analysis, struct finding_list *ret_
         &list.arena, incidents.count + SHIFT_FINDINGS_MAX + exhaust_most(&analysis->fleet) + 1,
         sizeof *list.items);
     if (list.items == NULL || add_incidents(analysis, &build, &incidents, &list) != ST_OK)
+        return err_set(err, ST_NOMEM, "could not make findings: out of memory");
+    if (tell_faults(&analysis->fleet, &list) != ST_OK)
         return err_set(err, ST_NOMEM, "could not make findings: out of memory");
     if (list.count > 0)
         qsort(list.items, list.count, sizeof *list.items, finding_order);

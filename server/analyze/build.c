@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/analyze/build.h"
 
-#include "server/analyze/forecast.h"
+#include "server/analyze/outlook.h"
 #include "server/analyze/wording.h"
 
 #include <math.h>
@@ -230,11 +230,9 @@ static enum status add_host(const struct build *build, const struct incident *in
 {
     const struct fleet_host *host = &build->fleet->hosts[index];
     struct finding_host to;
-    struct forecast_rate rates[POOL_COUNT] = {{0, 0, 0}, {0, 0, 0}};
     struct forecast forecast;
     double onset = 0;
     double rate = 0;
-    bool steady = true;
     if (build_host(build, index, incident->rows[0].pool, incident->rows[0].tag, &to) != ST_OK)
         return ST_NOMEM;
     to.bytes = to.cohort_bytes = 0;
@@ -250,10 +248,6 @@ static enum status add_host(const struct build *build, const struct incident *in
             continue;
         onset = fmin(onset, (double)feature->onset_hours);
         rate += (double)feature->rate;
-        rates[row->pool].low += (double)feature->rate_low;
-        rates[row->pool].middle += (double)feature->rate;
-        rates[row->pool].high += (double)feature->rate_high;
-        steady = steady && feature->shape == SHAPE_GROWING;
         if (finding->kind == FINDING_HANDLE_LEAK && row->tag == finding->tag) {
             const struct fleet_process *holder = find_holder(host, feature);
             to.process = holder == NULL ? NULL : arena_strdup(build->arena, holder->image);
@@ -263,13 +257,11 @@ static enum status add_host(const struct build *build, const struct incident *in
     to.since_us = host->last_us + (int64_t)(onset * (double)US_PER_HOUR);
     if (incident->verdict == VERDICT_GROWS) {
         to.rate_bytes_per_hour = rate;
-        forecast_exhaustion(&host->totals, host->last_us, rates, &forecast);
-        if (steady && forecast.limit != NULL) {
-            to.exhausts_p10_us = forecast.p10_us;
-            to.exhausts_p50_us = forecast.p50_us;
-            to.exhausts_p90_us = forecast.p90_us;
-            to.limit = forecast.limit;
-        }
+        outlook_host(host, incident, &forecast);
+        to.exhausts_p10_us = forecast.p10_us;
+        to.exhausts_p50_us = forecast.p50_us;
+        to.exhausts_p90_us = forecast.p90_us;
+        to.limit = forecast.limit;
     }
     finding->hosts[finding->host_count++] = to;
     return ST_OK;

@@ -10,8 +10,11 @@
 #define ASSUMED_RAM    (8.0 * (double)(1ull << 30))
 #define SAME_BOOT_US   (2 * US_PER_MINUTE)
 #define PROCESSES_KEPT 8
+#define MOST_BYTES     0x1p48 /* 256 TB: more than any machine has */
+#define FAULT_TIMES    1.1    /* rows and totals are not read in the same moment */
 #define ROW_FLOOR_BYTES                                                                            \
     (256.0 * 1024) /* below it, and below 0.001 % of RAM, a row has no features */
+#define SETTLED_HOURS   24.0
 #define LARGE_ROW_BYTES (32.0 * 1024 * 1024)
 
 /* Everything of one add_host call. */
@@ -28,6 +31,8 @@ struct reader {
     size_t feature_room;
     struct feature_scratch scratch;
     uint16_t *series_boot;
+    const char *fault;  /* of the newest point; NULL: none */
+    float *curve_hours; /* of the pool being read, of this boot; NULL until a row needs them */
 };
 
 /* Did the counters go on from one point to the next? Counts tags whose allocs went back. */
@@ -71,6 +76,37 @@ static bool same_boot(const struct analyze_point *a, const struct analyze_point 
     return common == 0 || back * 20 <= common;
 }
 
+/* Sums of a whole pool; nothing a machine can hold comes near the end of the range. */
+static double pool_sum(const struct snapshot_table *table)
+{
+    double sum = 0;
+    for (size_t i = 0; table->present && table->bytes != NULL && i < table->count; i++)
+        sum += (double)table->bytes[i];
+    return sum;
+}
+
+/* Why a snapshot cannot be true; NULL: it may be. Nonpaged pool lies in RAM, paged pool in what can
+ * be committed. Clocks may be wrong, but a boot is never after the snapshot of the same clock. */
+static const char *find_fault(const struct analyze_point *point)
+{
+    const struct snapshot_totals *totals = point->totals;
+    double ram = totals != NULL && totals_has(totals, TOTAL_PHYSICAL_BYTES)
+                     ? (double)totals->value[TOTAL_PHYSICAL_BYTES]
+                     : 0;
+    double commit = totals != NULL && totals_has(totals, TOTAL_COMMIT_LIMIT_BYTES)
+                        ? (double)totals->value[TOTAL_COMMIT_LIMIT_BYTES]
+                        : 0;
+    if (point->boot_at_us != TIME_UNKNOWN && point->boot_at_us > point->taken_at_us + US_PER_HOUR)
+        return "its newest snapshot tells a boot that is later than the snapshot";
+    ram = ram >= 1e6 && ram < MOST_BYTES ? ram : MOST_BYTES;
+    if (pool_sum(&point->table[POOL_NONPAGED]) > FAULT_TIMES * ram)
+        return "its nonpaged rows hold more together than the machine has memory";
+    commit = commit >= 1e6 && commit < MOST_BYTES ? fmax(commit, ram) : MOST_BYTES;
+    if (pool_sum(&point->table[POOL_PAGED]) > FAULT_TIMES * commit)
+        return "its paged rows hold more together than the machine can commit";
+    return NULL;
+}
+
 static bool usable(const struct analyze_point *point, int64_t after_us, int64_t as_of_us)
 {
     return point->taken_at_us > after_us && point->taken_at_us <= as_of_us &&
@@ -95,6 +131,9 @@ static enum status pick_points(struct reader *reader, const struct analyze_host 
         if (!usable(point, after_us, as_of_us))
             continue;
         after_us = point->taken_at_us;
+        reader->fault = find_fault(point);
+        if (reader->fault != NULL)
+            continue; /* one bad snapshot among good ones is left out */
         size_t at = reader->count++;
         reader->points[at] = point;
         if (at == 0)
@@ -169,9 +208,12 @@ static bool worth_features(const struct series *series, double ram)
 {
     double now = series->bytes[series->count - 1];
     double lowest = now;
-    for (size_t i = series->boot_first; i < series->count; i++)
+    double highest = now;
+    for (size_t i = 0; i < series->count; i++) {
         lowest = fmin(lowest, series->bytes[i]);
-    return now - lowest >= fmax(ROW_FLOOR_BYTES, 1e-5 * ram) || now >= LARGE_ROW_BYTES ||
+        highest = fmax(highest, series->bytes[i]);
+    }
+    return highest - lowest >= fmax(ROW_FLOOR_BYTES, 1e-5 * ram) || now >= LARGE_ROW_BYTES ||
            now >= 0.002 * ram;
 }
 
@@ -186,6 +228,38 @@ static enum status add_feature(struct reader *reader, const struct feature *feat
         reader->feature_room = room;
     }
     reader->features[reader->host.feature_count++] = *feature;
+    return ST_OK;
+}
+
+/* Growth and what may become one: below 1 MiB the order of two rows says nothing anyway. */
+static bool worth_curve(const struct feature *feature)
+{
+    return feature->growth >= 1024 * 1024 && feature->newness > 0.2f && feature->points >= 3;
+}
+
+static enum status keep_curve(struct reader *reader, const struct series *series,
+                              struct feature *feature)
+{
+    struct arena *arena = &reader->fleet->arena;
+    size_t first = series->boot_first;
+    size_t count = series->count - first;
+    bool counts = !isnan(series->outstanding[series->count - 1]);
+    if (reader->curve_hours == NULL) {
+        reader->curve_hours = arena_alloc(arena, count, sizeof *reader->curve_hours);
+        if (reader->curve_hours == NULL)
+            return ST_NOMEM;
+        for (size_t i = 0; i < count; i++)
+            reader->curve_hours[i] = (float)series->hours[first + i];
+    }
+    struct curve *curve = curve_new(arena, reader->curve_hours, count, counts);
+    if (curve == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        curve->bytes[i] = (float)series->bytes[first + i];
+        if (counts && !isnan(series->outstanding[first + i]))
+            curve->blocks[i] = (uint32_t)series->outstanding[first + i];
+    }
+    feature->curve = curve;
     return ST_OK;
 }
 
@@ -210,10 +284,13 @@ static enum status read_pool(struct reader *reader, enum pool pool)
     if (rows == NULL)
         return ST_NOMEM;
     memset(reader->cursor, 0, reader->count * sizeof *reader->cursor);
+    /* What is small long after the boot is small; before, an earlier boot may tell otherwise. */
+    bool settled = reader->boot_first == 0 || host->uptime_hours > SETTLED_HOURS;
+    reader->curve_hours = NULL;
     for (size_t i = 0; i < table->count; i++) {
         double bytes = (double)table->bytes[i];
         rows[i] = (struct fleet_row){table->tag[i], (float)bytes};
-        if (bytes < ROW_FLOOR_BYTES && bytes < 1e-5 * host->ram)
+        if (settled && bytes < ROW_FLOOR_BYTES && bytes < 1e-5 * host->ram)
             continue;
         struct series series;
         struct feature feature;
@@ -229,6 +306,8 @@ static enum status read_pool(struct reader *reader, enum pool pool)
         feature_extract(&series, host->ram, &reader->scratch, &feature);
         feature.tag = table->tag[i];
         feature.pool = (uint8_t)pool;
+        if (worth_curve(&feature) && keep_curve(reader, &series, &feature) != ST_OK)
+            return ST_NOMEM;
         if (feature.shape == SHAPE_GROWING)
             host->growth[pool] += (double)feature.rate;
         if (add_feature(reader, &feature) != ST_OK)
@@ -482,6 +561,20 @@ static void read_failures(struct reader *reader)
     }
 }
 
+/* What is committed beside the pools goes up and down with the day: its middle counts. */
+static double commit_beside_pools(struct reader *reader)
+{
+    size_t count = 0;
+    for (size_t i = reader->boot_first; i < reader->count; i++) {
+        const struct analyze_point *point = reader->points[i];
+        double beside = total_of(point, TOTAL_COMMIT_BYTES) -
+                        total_of(point, TOTAL_NONPAGED_BYTES) - total_of(point, TOTAL_PAGED_BYTES);
+        if (point->taken_at_us > reader->host.last_us - US_PER_DAY && !isnan(beside))
+            reader->columns[count++] = beside;
+    }
+    return robust_median(reader->columns, count);
+}
+
 static void read_header(struct reader *reader, const struct analyze_host *host)
 {
     struct fleet_host *to = &reader->host;
@@ -497,6 +590,7 @@ static void read_header(struct reader *reader, const struct analyze_host *host)
                 totals_set(&to->totals, (enum total)t, totals->value[t]);
         }
     }
+    to->commit_rest = commit_beside_pools(reader);
     const char *ram_text = fact_text(host, "hw.ram_bytes", to->last_us);
     double ram = ram_text == NULL ? 0 : strtod(ram_text, NULL);
     if (totals_has(&to->totals, TOTAL_PHYSICAL_BYTES))
@@ -514,15 +608,31 @@ static void read_header(struct reader *reader, const struct analyze_host *host)
                      uptime >= 0 ? uptime : to->last_us - to->boot_first_us, &to->cohort);
 }
 
+/* Hours that the host has been seen or known to be up at once: what had the time to fill. */
+static double longest_boot(const struct reader *reader)
+{
+    double longest = reader->host.uptime_hours;
+    size_t from = 0;
+    for (size_t i = 1; i < reader->boot_first; i++) {
+        if (reader->boot[i] != reader->boot[i - 1])
+            from = i;
+        longest = fmax(
+            longest, (double)(reader->points[i]->taken_at_us - reader->points[from]->taken_at_us) /
+                         (double)US_PER_HOUR);
+    }
+    return longest;
+}
+
 static enum status read_host(struct reader *reader, const struct analyze_host *host,
                              int64_t as_of_us)
 {
     struct arena *arena = &reader->fleet->arena;
     if (pick_points(reader, host, as_of_us) != ST_OK)
         return ST_NOMEM;
-    if (reader->count == 0)
+    if (reader->count == 0 || reader->fault != NULL)
         return ST_OK;
     read_header(reader, host);
+    reader->host.longest_hours = longest_boot(reader);
     reader->host.id = arena_strdup(arena, host->id);
     reader->host.name = host->name == NULL ? NULL : arena_strdup(arena, host->name);
     if (reader->host.id == NULL || (host->name != NULL && reader->host.name == NULL) ||
@@ -539,6 +649,26 @@ static enum status read_host(struct reader *reader, const struct analyze_host *h
     if (reader->host.feature_count > 0)
         memcpy(reader->host.features, reader->features,
                reader->host.feature_count * sizeof *reader->host.features);
+    return ST_OK;
+}
+
+static enum status add_fault(struct fleet *fleet, const struct analyze_host *host,
+                             const char *reason)
+{
+    if (fleet->fault_count == fleet->fault_capacity) {
+        size_t capacity = fleet->fault_capacity == 0 ? 8 : fleet->fault_capacity * 2;
+        struct fleet_fault *faults = realloc(fleet->faults, capacity * sizeof *faults);
+        if (faults == NULL)
+            return ST_NOMEM;
+        fleet->faults = faults;
+        fleet->fault_capacity = capacity;
+    }
+    struct fleet_fault fault = {arena_strdup(&fleet->arena, host->id),
+                                host->name == NULL ? NULL : arena_strdup(&fleet->arena, host->name),
+                                reason};
+    if (fault.id == NULL || (host->name != NULL && fault.name == NULL))
+        return ST_NOMEM;
+    fleet->faults[fleet->fault_count++] = fault;
     return ST_OK;
 }
 
@@ -563,7 +693,9 @@ enum status fleet_add_host(struct fleet *fleet, const struct analyze_host *host,
     if (reader != NULL && make_room(fleet)) {
         reader->fleet = fleet;
         status = read_host(reader, host, as_of_us);
-        if (status == ST_OK && reader->count > 0)
+        if (status == ST_OK && reader->fault != NULL)
+            status = add_fault(fleet, host, reader->fault);
+        else if (status == ST_OK && reader->count > 0)
             fleet->hosts[fleet->count++] = reader->host;
     }
     if (reader != NULL) {

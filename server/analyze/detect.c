@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/analyze/detect.h"
 
+#include "server/analyze/usual.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Chosen, and checked by the silent and incident tests. */
+/* docs/detection.md, "Thresholds and where they come from", says what each does to the score. */
 #define GROWTH_MIN_BYTES (4.0 * 1024 * 1024)
 #define GROWTH_MIN_SHARE 0.0003 /* of RAM */
-#define Z_SURE           8.0
-#define Z_LIKELY         5.0
+#define SWING_MIN_BYTES  (256.0 * 1024)
+#define SWING_MIN_SHARE  1e-5 /* of RAM */
+#define SWINGS_DOUBT     2.0  /* excess over what such a row moves by itself on other hosts */
+#define SWINGS_LIKELY    3.0
+#define SWINGS_SURE      6.0
+#define HIGH_MIN_BYTES   (8.0 * 1024 * 1024)
+#define HIGH_MIN_SHARE   0.0007 /* of RAM, above what is usual: of one row */
+#define HIGH_WEAK_SHARE  0.25   /* the same where no other host is of this kind */
+#define HIGH_RATIO       2.0    /* over what nearly all hold */
 #define Z_HIGH           6.0
-#define HIGH_RATIO       4.0
-#define HIGH_P60_RATIO   3.0
-#define HIGH_MIN_SHARE   0.015 /* of RAM, above the peers */
-#define HIGH_WEAK_SHARE  0.25  /* the same where the peers have other roles */
-#define HIGH_MIN_BYTES   (128.0 * 1024 * 1024)
-#define LOG_FLOOR        (64.0 * 1024)
-#define LOG_MAD_MIN      0.1 /* peers that agree to the byte: 7 % */
+#define Z_FROM_BOOT      3.5
+#define LOG_SPREAD_MIN   0.15 /* hosts that agree to the byte: 11 % */
+#define WORK_POWER       1.5  /* a row may grow so much faster than the number of processes */
 
 double detect_headroom(const struct fleet_host *host, enum pool pool)
 {
@@ -56,9 +61,9 @@ static double needed_hours(const struct fleet_host *host, const struct feature *
     return fmin(fmax(0.12 * left, 0.3), ruler ? 2 : 24);
 }
 
-static double own_belief(const struct fleet_host *host, const struct feature *feature)
+static double own_belief(const struct fleet_host *host, const struct feature *feature, bool sure)
 {
-    double needed = needed_hours(host, feature);
+    double needed = needed_hours(host, feature) * (sure ? 0.3 : 1);
     double belief = 0.35;
     if ((double)feature->growth < fmax(GROWTH_MIN_BYTES, GROWTH_MIN_SHARE * host->ram))
         return 0;
@@ -81,28 +86,6 @@ static double own_belief(const struct fleet_host *host, const struct feature *fe
     if ((feature->flags & FEATURE_RISING_NOW) == 0)
         belief -= 0.15;
     return fmin(fmax(belief, 0), 0.95);
-}
-
-static double rate_score(const struct fleet_host *host, double rate, double median, double mad)
-{
-    /* Under 0.0001 % of RAM an hour (0.02 % a week) nothing stands out. */
-    double spread = fmax(fmax(mad / 0.6745, 0.1 * fabs(median)), 1e-6 * host->ram);
-    return fmin(fmax((rate - median) / spread, -1000), 1000);
-}
-
-/* Against the growth of the peers, over a window that fits the age of the growth. */
-static void growth_score(const struct fleet_host *host, const struct feature *feature,
-                         const struct peer_stats *peers, double *ret_score, double *ret_calm)
-{
-    bool young = feature->span_hours < 8;
-    *ret_score = *ret_calm = NAN;
-    if (peers->peers == 0)
-        return;
-    double rate = (double)(young ? feature->rate_3h : feature->rate_24h);
-    *ret_score = rate_score(host, rate, young ? peers->rate_3h : peers->rate_24h,
-                            young ? peers->rate_3h_mad : peers->rate_24h_mad);
-    *ret_calm = rate_score(host, rate, young ? peers->calm_3h : peers->calm_24h,
-                           young ? peers->calm_3h_mad : peers->calm_24h_mad);
 }
 
 #define ELDERS_MAX 128 /* looked at, evenly spread */
@@ -135,136 +118,304 @@ bool detect_is_filling(const struct fleet *fleet, size_t index, const struct fea
     return (double)feature->bytes <= usual;
 }
 
-static void judge_growth(const struct fleet *fleet, const struct peer_stats *peers,
-                         struct pair *pair)
+/* What one row says of one host. */
+struct judged {
+    enum verdict verdict;
+    double belief;
+    double own;
+    double swings; /* excess in units of what is usual; NAN: nothing is known */
+    double excess; /* bytes */
+    double z;      /* of the bytes held, among what others hold; in powers of 2 */
+    bool filling;
+};
+
+static bool is_known(const struct usual *usual)
 {
-    const struct fleet_host *host = &fleet->hosts[pair->host];
-    const struct feature *feature = pair->feature;
+    return usual->hosts >= USUAL_HOSTS_MIN;
+}
+
+/* Bytes above what this host had, as far as that was what others have; else above what nearly all
+ * others reach. More processes may need more. */
+static double excess_of(const struct feature *feature, const struct usual *usual)
+{
+    double own = (double)feature->lowest * pow(fmax((double)feature->work, 1), WORK_POWER);
+    bool leaked = (feature->flags & FEATURE_PRIOR_LEAK) != 0;
+    bool seen = (feature->flags & FEATURE_PRIOR_SEEN) != 0 && !leaked; /* and it stayed there */
+    double prior = leaked ? 0 : (double)feature->prior_peak;
+    bool told = is_known(usual) && usual->elders >= 3;
+    double above = own;
+    bool from_boot = (feature->flags & FEATURE_FROM_BOOT) != 0;
+    if (is_known(usual) && (from_boot || (double)feature->lowest < 0.5 * usual->middle))
+        above = fmax(above, usual->level);
+    if ((double)feature->lowest < 0.5 * prior && (seen || !told || prior <= 3 * usual->level))
+        above = fmax(above, prior);
+    return (double)feature->bytes - above;
+}
+
+static void judge_growth(const struct fleet_host *host, const struct feature *feature,
+                         const struct usual *usual, struct judged *judged)
+{
+    bool known = is_known(usual);
+    bool from_boot = (feature->flags & FEATURE_FROM_BOOT) != 0;
     if (feature->shape != SHAPE_GROWING && feature->shape != SHAPE_BURSTY)
         return;
-    double own = own_belief(host, feature);
+    bool new_here = !known && usual->without > USUAL_HOSTS_MIN;
+    bool sure = (known && judged->swings >= SWINGS_SURE && usual->elders >= 3) ||
+                ((known ? judged->swings >= SWINGS_SURE : new_here) && !from_boot);
+    double own = own_belief(host, feature, sure);
     if (own <= 0)
         return;
-    pair->verdict = VERDICT_GROWS;
-    pair->own_belief = own;
-    double calm;
-    growth_score(host, feature, peers, &pair->score, &calm);
     /* Without peers of its kind, growth that began with the boot may be a cache: days decide. */
-    bool maybe_cache = (feature->flags & FEATURE_FROM_BOOT) != 0 &&
-                       (feature->span_hours < 72 || feature->linear < 0.7f) &&
+    bool maybe_cache = from_boot && (feature->span_hours < 72 || feature->linear < 0.7f) &&
                        needed_hours(host, feature) > 3;
-    if (isnan(pair->score))
-        pair->belief = own * (maybe_cache ? 0.4 : 0.75);
-    else if (pair->score < Z_LIKELY && calm >= Z_SURE && !maybe_cache && !peers->weak)
-        pair->belief = own * 0.75;
-    else if (pair->score < Z_LIKELY)
-        pair->belief = own * 0.3;
-    else if (peers->weak)
-        pair->belief = own * (maybe_cache ? 0.4 : 0.8);
+    judged->verdict = VERDICT_GROWS;
+    judged->own = own;
+    if (new_here && !maybe_cache)
+        judged->belief = fmin(own + 0.1, 0.95); /* others do not even have the row */
+    else if (!known)
+        judged->belief = own * (maybe_cache ? 0.4 : 0.75);
+    else if (judged->swings < SWINGS_DOUBT || (from_boot && judged->z < Z_FROM_BOOT))
+        judged->belief = own * 0.25;
+    else if (usual->foreign || (usual->elders < 3 && maybe_cache))
+        judged->belief = own * (maybe_cache ? 0.4 : 0.8);
+    else if (judged->swings < SWINGS_LIKELY)
+        judged->belief = own * 0.6;
     else
-        pair->belief = pair->score >= 5 * Z_SURE ? fmin(own + 0.1, 0.95)
-                       : pair->score >= Z_SURE   ? own
-                                                 : own * 0.85;
-    pair->filling = detect_is_filling(fleet, pair->host, feature);
-    if (pair->filling)
-        pair->belief = own * 0.25;
+        judged->belief = judged->swings < SWINGS_SURE ? own * 0.9 : fmin(own + 0.1, 0.95);
+    judged->filling = known && judged->swings < 1;
 }
 
-static double log_score(double bytes_log, double median, double mad)
+/* Much more than others hold: risen to it and kept, or always there and far from all others. */
+static void judge_level(const struct fleet_host *host, const struct feature *feature,
+                        const struct usual *usual, double gap, struct judged *judged)
 {
-    return (bytes_log - median) / (fmax(mad, LOG_MAD_MIN) / 0.6745);
-}
-
-/* Without peers only the plainest case counts: much of the machine, taken in this boot, and not
- * given back in a day. */
-static void judge_level_alone(const struct fleet_host *host, struct pair *pair)
-{
-    const struct feature *feature = pair->feature;
-    if (feature->lowest > 0.4f * feature->bytes || feature->flat_hours < 24 ||
-        (double)feature->bytes < HIGH_WEAK_SHARE * host->ram || pair->pool != POOL_NONPAGED)
-        return;
-    pair->verdict = VERDICT_HIGH;
-    pair->belief = 0.65;
-}
-
-static void judge_level(const struct fleet_host *host, const struct peer_stats *peers,
-                        struct pair *pair)
-{
-    const struct feature *feature = pair->feature;
     double bytes = (double)feature->bytes;
-    if (peers->peers == 0) {
-        judge_level_alone(host, pair);
+    double floor = fmax(HIGH_MIN_BYTES, HIGH_MIN_SHARE * host->ram);
+    bool rose = feature->newness >= 0.5f && feature->drawdown <= 0.3f && feature->points >= 4 &&
+                feature->span_hours >= 0.5f && judged->excess >= floor;
+    bool lately = rose && (feature->flags & FEATURE_FROM_BOOT) == 0;
+    double over = bytes - usual->level_most;
+    bool apart = bytes > gap && over >= floor && bytes >= HIGH_RATIO * usual->level_most &&
+                 over >= SWINGS_LIKELY * usual->swing && judged->z >= Z_HIGH;
+    if (!is_known(usual)) {
+        /* Only the plainest case: much of the machine, taken in this boot, kept for a day. */
+        if (feature->lowest > 0.4f * feature->bytes || feature->flat_hours < 24 ||
+            bytes < HIGH_WEAK_SHARE * host->ram || feature->pool != POOL_NONPAGED)
+            return;
+        judged->verdict = VERDICT_HIGH;
+        judged->belief = 0.65;
         return;
     }
-    if (feature->lowest < 0.4f * feature->bytes && feature->flat_hours < 3)
-        return; /* it was low lately, so it must have stayed up a while */
-    double floor =
-        fmax(HIGH_MIN_BYTES, (peers->weak ? HIGH_WEAK_SHARE : HIGH_MIN_SHARE) * host->ram);
-    double by_bytes = log_score(log2(bytes + LOG_FLOOR), peers->log_median, peers->log_mad);
-    double by_share =
-        log_score(log2((bytes + LOG_FLOOR) / host->ram), peers->share_median, peers->share_mad);
-    double score = fmin(by_bytes, by_share);
-    if (score < Z_HIGH || bytes - peers->median < floor || bytes < HIGH_RATIO * peers->median ||
-        bytes < HIGH_P60_RATIO * peers->p60 ||
-        bytes / host->ram < HIGH_RATIO * peers->share_p60 / 2)
+    if (usual->foreign && !lately &&
+        (bytes < HIGH_WEAK_SHARE * host->ram || feature->pool != POOL_NONPAGED))
         return;
-    pair->verdict = VERDICT_HIGH;
-    pair->score = fmin(score, 1000);
-    pair->own_belief = 0;
-    pair->belief = fmin(0.45 + 0.05 * (score - Z_HIGH), 0.8) * (peers->weak ? 0.8 : 1);
+    bool clear = lately || (usual->elders >= 3 && bytes >= HIGH_RATIO * usual->level_most &&
+                            judged->z >= Z_FROM_BOOT);
+    if (rose && judged->swings >= SWINGS_SURE && clear)
+        judged->belief = fmin(0.5 + 0.05 * judged->swings, 0.9);
+    else if (apart && !usual->foreign &&
+             (feature->lowest > 0.4f * feature->bytes || feature->flat_hours >= 3))
+        judged->belief = fmin(0.5 + 0.05 * (judged->z - Z_HIGH), 0.9);
+    else
+        return;
+    judged->verdict = VERDICT_HIGH;
+    judged->own = 0;
 }
 
-static int pair_order(const void *a, const void *b)
+static struct judged judge(struct usual_row *row, const struct fleet *fleet, size_t h, double gap)
 {
-    const struct pair *x = a;
-    const struct pair *y = b;
-    if (x->pool != y->pool)
-        return x->pool < y->pool ? -1 : 1;
-    int order = tag_compare(x->tag, y->tag);
-    if (order != 0)
-        return order;
-    return (x->host > y->host) - (x->host < y->host);
+    struct judged judged = {.swings = NAN};
+    const struct fleet_host *host = &fleet->hosts[h];
+    const struct feature *feature = usual_feature(row, h);
+    struct usual usual = usual_of(row, h);
+    judged.excess = excess_of(feature, &usual);
+    judged.z = (log2((double)feature->bytes + 65536) - usual.log_middle) /
+               fmax(usual.log_spread, LOG_SPREAD_MIN);
+    double swing = fmax(usual.swing, fmax(SWING_MIN_BYTES, SWING_MIN_SHARE * host->ram));
+    if (is_known(&usual))
+        judged.swings = judged.excess / swing;
+    judge_growth(host, feature, &usual, &judged);
+    if (judged.verdict == VERDICT_NONE || judged.belief < 0.3) {
+        struct judged level = judged;
+        level.verdict = VERDICT_NONE;
+        judge_level(host, feature, &usual, gap, &level);
+        if (level.verdict != VERDICT_NONE)
+            judged = level;
+    }
+    return judged;
 }
 
-enum status detect_pairs(const struct fleet *fleet, struct peer_cache *cache,
-                         struct pair **ret_pairs, size_t *ret_count)
+/* Hosts that show the same less clearly, once some are sure. */
+static bool goes_along(const struct fleet_host *host, const struct feature *feature,
+                       const struct judged *judged, enum verdict verdict)
 {
-    AUTO_FREE struct pair *pairs = NULL;
+    double floor = fmax(1e6, 5e-5 * host->ram);
+    if (judged->verdict == verdict || !(judged->swings >= 1.5) || judged->excess < floor)
+        return false;
+    return feature->newness >= 0.3f && feature->drawdown <= 0.6f;
+}
+
+struct entry { /* a feature of a host */
+    const struct feature *feature;
+    uint32_t host;
+};
+
+static int entry_order(const void *a, const void *b)
+{
+    const struct entry *x = a;
+    const struct entry *y = b;
+    if (x->feature->pool != y->feature->pool)
+        return x->feature->pool < y->feature->pool ? -1 : 1;
+    int order = tag_compare(x->feature->tag, y->feature->tag);
+    return order != 0 ? order : (x->host > y->host) - (x->host < y->host);
+}
+
+struct pair_list {
+    struct pair *items;
+    size_t count;
+    size_t room;
+};
+
+static enum status add_pair(struct pair_list *list, const struct pair *pair)
+{
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 64 : list->room * 2;
+        struct pair *more = realloc(list->items, room * sizeof *more);
+        if (more == NULL)
+            return ST_NOMEM;
+        list->items = more;
+        list->room = room;
+    }
+    list->items[list->count++] = *pair;
+    return ST_OK;
+}
+
+/* First stage: is there a host with enough of it to look at all the others? */
+static bool worth_a_look(const struct fleet *fleet, const struct entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct feature *feature = entries[i].feature;
+        double ram = fleet->hosts[entries[i].host].ram;
+        if ((double)feature->growth >= fmax(GROWTH_MIN_BYTES, GROWTH_MIN_SHARE * ram) ||
+            (double)feature->bytes >= fmax(HIGH_MIN_BYTES, HIGH_MIN_SHARE * ram))
+            return true;
+    }
+    return false;
+}
+
+/* One story is told of a row: most of its hosts still grow, or most only hold it. */
+static enum verdict choose_story(const struct judged *judged, size_t count)
+{
+    double grows = 0;
+    double high = 0;
+    for (size_t i = 0; i < count; i++) {
+        grows += judged[i].verdict == VERDICT_GROWS && judged[i].belief >= 0.3 ? 1 : 0;
+        high += judged[i].verdict == VERDICT_HIGH ? 1 : 0;
+    }
+    return grows >= 0.5 * high ? VERDICT_GROWS : VERDICT_HIGH;
+}
+
+struct detector {
+    const struct fleet *fleet;
+    struct usual_row *row;
+    const struct feature **features; /* of the row in hand */
+    uint32_t *hosts;
+    struct judged *judged;
+    struct pair_list list;
+};
+
+static enum status judge_row(struct detector *d, const struct entry *entries, size_t count)
+{
+    enum pool pool = (enum pool)entries[0].feature->pool;
+    uint32_t tag = entries[0].feature->tag;
+    for (size_t i = 0; i < count; i++) {
+        d->features[i] = entries[i].feature;
+        d->hosts[i] = entries[i].host;
+    }
+    usual_load(d->row, pool, tag, d->features, d->hosts, count);
+    double gap = usual_part(d->row);
+    if (gap < INFINITY && usual_other_kind(d->row, gap)) {
+        gap = INFINITY;
+        usual_load(d->row, pool, tag, d->features, d->hosts, count);
+    }
+    double surest = 0;
+    for (size_t i = 0; i < count; i++) {
+        d->judged[i] = judge(d->row, d->fleet, d->hosts[i], gap);
+        if (d->judged[i].verdict != VERDICT_NONE)
+            surest = fmax(surest, d->judged[i].belief);
+    }
+    enum verdict story = choose_story(d->judged, count);
+    for (size_t i = 0; i < count; i++) {
+        struct judged *of = &d->judged[i];
+        if (surest >= 0.5 && goes_along(&d->fleet->hosts[d->hosts[i]], d->features[i], of, story))
+            of->belief = fmax(of->belief, 0.35);
+        else if (of->verdict == VERDICT_NONE ||
+                 (of->belief < 0.3 && (d->features[i]->flags & FEATURE_FROM_BOOT) != 0))
+            continue;
+        struct pair pair = {.tag = tag,
+                            .pool = pool,
+                            .host = d->hosts[i],
+                            .verdict = story,
+                            .belief = of->belief,
+                            .own_belief = of->own,
+                            .score = of->swings,
+                            .excess = of->excess,
+                            .filling = of->filling,
+                            .feature = d->features[i]};
+        if (add_pair(&d->list, &pair) != ST_OK)
+            return ST_NOMEM;
+    }
+    return ST_OK;
+}
+
+static enum status list_entries(const struct fleet *fleet, struct entry **ret_entries,
+                                size_t *ret_count)
+{
     size_t count = 0;
-    size_t room = 0;
-    for (size_t h = 0; h < fleet->count; h++) {
-        const struct fleet_host *host = &fleet->hosts[h];
-        for (size_t i = 0; i < host->feature_count; i++) {
-            const struct feature *feature = &host->features[i];
-            const struct peer_stats *peers =
-                peer_stats_get(cache, h, (enum pool)feature->pool, feature->tag);
-            if (peers == NULL)
-                return ST_NOMEM;
-            struct pair pair = {.tag = feature->tag,
-                                .pool = (enum pool)feature->pool,
-                                .host = (uint32_t)h,
-                                .feature = feature,
-                                .score = NAN};
-            pair.excess = (double)feature->bytes - (peers->peers > 0 ? peers->median : 0);
-            judge_growth(fleet, peers, &pair);
-            if (pair.verdict == VERDICT_NONE)
-                judge_level(host, peers, &pair);
-            if (pair.verdict == VERDICT_NONE)
-                continue;
-            if (count == room) {
-                room = room == 0 ? 64 : room * 2;
-                struct pair *more = realloc(pairs, room * sizeof *more);
-                if (more == NULL)
-                    return ST_NOMEM;
-                pairs = more;
-            }
-            pairs[count++] = pair;
-        }
-    }
+    for (size_t h = 0; h < fleet->count; h++)
+        count += fleet->hosts[h].feature_count;
+    struct entry *entries = calloc(count + 1, sizeof *entries);
+    if (entries == NULL)
+        return ST_NOMEM;
+    count = 0;
+    for (size_t h = 0; h < fleet->count; h++)
+        for (size_t i = 0; i < fleet->hosts[h].feature_count; i++)
+            entries[count++] = (struct entry){&fleet->hosts[h].features[i], (uint32_t)h};
     if (count > 0)
-        qsort(pairs, count, sizeof *pairs, pair_order);
-    *ret_pairs = TAKE(pairs);
+        qsort(entries, count, sizeof *entries, entry_order);
+    *ret_entries = entries;
     *ret_count = count;
+    return ST_OK;
+}
+
+enum status detect_pairs(const struct fleet *fleet, struct pair **ret_pairs, size_t *ret_count)
+{
+    AUTO_FREE struct entry *entries = NULL;
+    AUTO_USUAL struct usual_row *row = usual_new(fleet);
+    AUTO_FREE const struct feature **features = calloc(fleet->count + 1, sizeof *features);
+    AUTO_FREE uint32_t *hosts = calloc(fleet->count + 1, sizeof *hosts);
+    AUTO_FREE struct judged *judged = calloc(fleet->count + 1, sizeof *judged);
+    size_t count;
+    if (row == NULL || features == NULL || hosts == NULL || judged == NULL ||
+        list_entries(fleet, &entries, &count) != ST_OK)
+        return ST_NOMEM;
+    struct detector detector = {fleet, row, features, hosts, judged, {0}};
+    enum status status = ST_OK;
+    for (size_t i = 0; i < count && status == ST_OK;) {
+        size_t end = i + 1;
+        while (end < count && entries[end].feature->pool == entries[i].feature->pool &&
+               entries[end].feature->tag == entries[i].feature->tag)
+            end++;
+        if (worth_a_look(fleet, &entries[i], end - i))
+            status = judge_row(&detector, &entries[i], end - i);
+        i = end;
+    }
+    if (status != ST_OK) {
+        free(detector.list.items);
+        return status;
+    }
+    *ret_pairs = detector.list.items;
+    *ret_count = detector.list.count;
     return ST_OK;
 }
 

@@ -67,8 +67,8 @@ struct pair {
 bool detect_is_filling(const struct fleet *fleet, size_t host, const struct feature *feature);
 
 /* ret_pairs owned by caller (free): sorted by pool, tag, host. ST_NOMEM. */
-enum status detect_pairs(const struct fleet *fleet, struct peer_cache *cache,
-                         struct pair **ret_pairs, size_t *ret_count) MUST_CHECK;
+enum status detect_pairs(const struct fleet *fleet, struct pair **ret_pairs,
+                         size_t *ret_count) MUST_CHECK;
 
 /* Bytes that may still come before `which` pool fails on its own limits; INFINITY unknown. */
 double detect_headroom(const struct fleet_host *host, enum pool pool);

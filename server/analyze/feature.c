@@ -172,6 +172,7 @@ static void measure_counts(const struct series *series, size_t from, struct feat
     double allocs = series->alloc_total[last] - series->alloc_total[from];
     double frees = series->free_total[last] - series->free_total[from];
     feature->free_share = allocs > 0 ? (float)(frees / allocs) : NAN;
+    feature->boot_frees = (float)(series->free_total[last] / fmax(series->alloc_total[last], 1));
     if (allocs > 0 && frees <= 0.01 * allocs)
         feature->flags |= FEATURE_ZERO_FREES;
     double blocks = series->outstanding[from];
@@ -213,6 +214,29 @@ static void judge_prior_boots(const struct series *series, double ram, struct fe
         else if (settled && peak >= 0.9 * (double)feature->bytes)
             feature->flags |= FEATURE_PRIOR_SEEN;
         begin = end + 1;
+    }
+}
+
+/* How far the row moves by itself, and how high it has been: what is usual is taken from this. */
+static void measure_range(const struct series *series, struct feature *feature)
+{
+    double low = INFINITY;
+    double high = -INFINITY;
+    double began = series->hours[0];
+    for (size_t i = 0; i < series->count; i++) {
+        bool current = i >= series->boot_first;
+        if (i == 0 || series->boot[i] != series->boot[i - 1]) {
+            low = INFINITY;
+            high = -INFINITY;
+            began = series->hours[i];
+        }
+        double age = current ? series->uptime_hours + series->hours[i] : series->hours[i] - began;
+        feature->peak = fmaxf(feature->peak, (float)series->bytes[i]);
+        if (age < WARM_UP_HOURS)
+            continue;
+        low = fmin(low, series->bytes[i]);
+        high = fmax(high, series->bytes[i]);
+        feature->swing = fmaxf(feature->swing, (float)(high - low));
     }
 }
 
@@ -293,6 +317,11 @@ void feature_extract(const struct series *series, double ram, struct feature_scr
     feature.flat_hours = (float)(view.hours[last] - view.hours[i]);
     measure_counts(series, view.first + onset, &feature);
     judge_prior_boots(series, ram, &feature);
+    measure_range(series, &feature);
+    double processes = series->processes[series->count - 1];
+    double before_growth = series->processes[view.first + onset];
+    bool counted = processes > 0 && before_growth > 0; /* false for NAN */
+    feature.work = counted ? (float)(processes / before_growth) : 1;
     double significant = fmax(256 * 1024, 1e-5 * ram);
     if (feature.points >= 3 && feature.span_hours > 0.05f && feature.growth >= (float)significant) {
         double before = lowest;

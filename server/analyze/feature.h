@@ -8,6 +8,7 @@
 #define SERVER_ANALYZE_FEATURE_H
 
 #include "common/tag.h"
+#include "server/analyze/curve.h"
 #include "server/analyze/robust.h"
 
 #include <stdbool.h>
@@ -71,14 +72,19 @@ struct feature {
     float rate_high;
     float rate_3h; /* plain slopes over fixed windows, comparable between hosts */
     float rate_24h;
-    float flat_hours;   /* how long it has stayed within 5 % of now */
-    float lowest;       /* of this boot, bytes */
-    float outstanding;  /* now; NAN unknown */
-    float count_growth; /* outstanding since onset; NAN unknown */
-    float free_share;   /* frees per alloc since onset; NAN unknown */
-    float prior_peak;   /* of earlier boots; 0 none */
-    float prior_rate;   /* of the newest earlier boot, bytes per hour; 0 none */
-    float onset_hours;  /* relative to the host's newest point, <= 0 */
+    float flat_hours;          /* how long it has stayed within 5 % of now */
+    float lowest;              /* of this boot, bytes */
+    float outstanding;         /* now; NAN unknown */
+    float count_growth;        /* outstanding since onset; NAN unknown */
+    float free_share;          /* frees per alloc since onset; NAN unknown */
+    float prior_peak;          /* of earlier boots; 0 none */
+    float prior_rate;          /* of the newest earlier boot, bytes per hour; 0 none */
+    float onset_hours;         /* relative to the host's newest point, <= 0 */
+    float peak;                /* highest of the whole history */
+    float swing;               /* widest range within one boot, its first hour left out */
+    float work;                /* processes now over those at the onset; 1 unknown */
+    float boot_frees;          /* frees per alloc since the boot; NAN unknown */
+    const struct curve *curve; /* of rows that grow; NULL: not kept */
 };
 
 /* Scratch for a series of up to `count` points. */

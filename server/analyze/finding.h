@@ -105,10 +105,19 @@ struct finding {
     int64_t last_seen_us;  /* newest snapshot that shows it */
 };
 
+/* A host whose data cannot be true. It has no part in any finding or comparison. */
+struct finding_fault {
+    const char *host_id;
+    const char *host_name; /* NULL: unknown */
+    const char *reason;    /* a whole sentence without its end, kept by the program */
+};
+
 struct finding_list {
     struct arena arena;
     struct finding *items; /* most severe first */
     size_t count;
+    struct finding_fault *faults; /* by host id */
+    size_t fault_count;
 };
 
 void finding_list_done(struct finding_list *list);

@@ -8,6 +8,7 @@ void fleet_done(struct fleet *fleet)
 {
     arena_done(&fleet->arena);
     free(fleet->hosts);
+    free(fleet->faults);
     free(fleet->texts);
     free(fleet->text_slots);
     *fleet = (struct fleet){0};
@@ -72,8 +73,15 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const struct fleet_host *)a)->id, ((const struct fleet_host *)b)->id);
 }
 
+static int fault_by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct fleet_fault *)a)->id, ((const struct fleet_fault *)b)->id);
+}
+
 enum status fleet_seal(struct fleet *fleet, struct err *err)
 {
+    if (fleet->fault_count > 0)
+        qsort(fleet->faults, fleet->fault_count, sizeof *fleet->faults, fault_by_id);
     if (fleet->count == 0)
         return ST_OK;
     qsort(fleet->hosts, fleet->count, sizeof *fleet->hosts, by_id);
@@ -88,10 +96,16 @@ enum status fleet_seal(struct fleet *fleet, struct err *err)
         return err_set(err, status, "could not compare hosts: out of memory");
     for (size_t i = 0; i < fleet->count; i++)
         fleet->hosts[i].choice = choices[i];
+    for (size_t i = 0; i < fleet->count; i++) {
+        uint32_t role;
+        if (fleet_intern(fleet, fleet->hosts[i].cohort.role, &role) != ST_OK)
+            return err_set(err, ST_NOMEM, "could not compare hosts: out of memory");
+        fleet->hosts[i].role = role;
+    }
     return ST_OK;
 }
 
-double fleet_bytes(const struct fleet_host *host, enum pool pool, uint32_t tag)
+static const struct fleet_row *find_row(const struct fleet_host *host, enum pool pool, uint32_t tag)
 {
     const struct fleet_row *rows = host->rows[pool];
     size_t low = 0;
@@ -103,7 +117,18 @@ double fleet_bytes(const struct fleet_host *host, enum pool pool, uint32_t tag)
         else
             high = middle;
     }
-    return low < host->row_count[pool] && rows[low].tag == tag ? (double)rows[low].bytes : 0;
+    return low < host->row_count[pool] && rows[low].tag == tag ? &rows[low] : NULL;
+}
+
+double fleet_bytes(const struct fleet_host *host, enum pool pool, uint32_t tag)
+{
+    const struct fleet_row *row = find_row(host, pool, tag);
+    return row == NULL ? 0 : (double)row->bytes;
+}
+
+bool fleet_has(const struct fleet_host *host, enum pool pool, uint32_t tag)
+{
+    return find_row(host, pool, tag) != NULL;
 }
 
 const struct feature *fleet_feature(const struct fleet_host *host, enum pool pool, uint32_t tag)

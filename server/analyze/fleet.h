@@ -67,7 +67,10 @@ struct fleet_host {
     int64_t first_us;      /* of the history */
     int64_t boot_first_us; /* first point of this boot */
     double uptime_hours;
+    double longest_hours; /* the longest boot known */
+    size_t role;          /* hosts of equal role have the same number; given by fleet_seal */
     struct snapshot_totals totals;
+    double commit_rest; /* committed beside the pools, median of the newest day; NAN unknown */
     struct fleet_row *rows[POOL_COUNT]; /* by tag */
     size_t row_count[POOL_COUNT];
     struct feature *features; /* by pool, then tag */
@@ -84,8 +87,18 @@ struct fleet_host {
     struct fleet_failing failing;
 };
 
+/* A host whose newest snapshot cannot be true; nothing else of it is kept. */
+struct fleet_fault {
+    const char *id;
+    const char *name; /* NULL: unknown */
+    const char *reason;
+};
+
 struct fleet {
     struct arena arena;
+    struct fleet_fault *faults; /* sorted by id with the hosts */
+    size_t fault_count;
+    size_t fault_capacity;
     struct fleet_host *hosts;
     size_t count;
     size_t capacity;
@@ -99,7 +112,8 @@ struct fleet {
 void fleet_done(struct fleet *fleet);
 /* Place of the text, added when new. ST_NOMEM. */
 enum status fleet_intern(struct fleet *fleet, const char *text, uint32_t *ret_place) MUST_CHECK;
-/* Reads one host up to as_of_us. A host without a usable point is kept out. ST_NOMEM. */
+/* Reads one host up to as_of_us. A host without a usable point is kept out; one whose newest point
+ * cannot be true goes to the faults. ST_NOMEM. */
 enum status fleet_add_host(struct fleet *fleet, const struct analyze_host *host, int64_t as_of_us,
                            struct err *err) MUST_CHECK;
 /* Sorts hosts by id and gives each its cohort. Call once, after the last host. */
@@ -107,6 +121,7 @@ enum status fleet_seal(struct fleet *fleet, struct err *err) MUST_CHECK;
 
 /* Bytes now, 0 when the host has no such row. */
 double fleet_bytes(const struct fleet_host *host, enum pool pool, uint32_t tag);
+bool fleet_has(const struct fleet_host *host, enum pool pool, uint32_t tag);
 /* NULL when nothing is worth knowing about the row. */
 const struct feature *fleet_feature(const struct fleet_host *host, enum pool pool, uint32_t tag);
 /* The host's value of a fact, or UINT32_MAX. */

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/analyze/group.h"
 
+#include "server/analyze/follow.h"
+#include "server/analyze/mover.h"
+#include "server/analyze/unite.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SEED_BELIEF     0.3  /* a row nobody believes in starts no incident by itself */
-#define OVERLAP_MIN     0.75 /* of the smaller host set */
-#define OVERLAP_OTHER   0.3  /* of the larger one */
-#define RATE_GAP        12.0 /* neighbouring rates this far apart are two leaks */
-#define SHAPE_APART_MAX 26.0 /* mean difference of two signatures, of 255 */
-
+#define SEED_BELIEF   0.3  /* a row nobody believes in starts no incident by itself */
+#define OVERLAP_MIN   0.75 /* of the smaller host set */
+#define OVERLAP_OTHER 0.3  /* of the larger one */
+#define RATE_GAP      12.0 /* neighbouring rates this far apart are two leaks */
 static const struct {
     char tag[5];
     const char *type;
@@ -58,16 +60,6 @@ static size_t root_of(struct strand *strands, size_t i)
     return i;
 }
 
-static bool alike(const struct feature *a, const struct feature *b)
-{
-    double apart = 0;
-    for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
-        apart += abs((int)a->signature[i] - (int)b->signature[i]);
-    double span = fmax((double)a->span_hours, (double)b->span_hours);
-    return apart / FEATURE_SIGNATURE <= SHAPE_APART_MAX &&
-           fabs((double)a->onset_hours - (double)b->onset_hours) <= fmax(1, 0.3 * span);
-}
-
 /* Same hosts, and on them the same course. Pairs are sorted by host. */
 static bool in_step(const struct strand *a, const struct strand *b)
 {
@@ -82,7 +74,8 @@ static bool in_step(const struct strand *a, const struct strand *b)
             continue;
         }
         common++;
-        like += a->verdict == VERDICT_HIGH || alike(a->pairs[i].feature, b->pairs[k].feature);
+        like +=
+            a->verdict == VERDICT_HIGH || follow_alike(a->pairs[i].feature, b->pairs[k].feature);
         i++;
         k++;
     }
@@ -151,31 +144,53 @@ static size_t part(struct strand *strands, size_t made, size_t which, const bool
     return made + 1;
 }
 
-/* Two leaks may share a tag. Rates of one leak differ with the load, but without wide gaps. */
-static size_t part_by_rate(struct strand *strands, size_t made, bool *keep, struct pair *work,
-                           double *rates)
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The rate above the widest gap between neighbours, or 0 where none is wide. rates: sorted here. */
+static double find_gap(double *rates, size_t count)
+{
+    double cut = 0;
+    double widest = RATE_GAP;
+    qsort(rates, count, sizeof *rates, by_value);
+    for (size_t i = 0; i + 1 < count; i++) {
+        double gap = rates[i + 1] / fmax(rates[i], 1);
+        if (gap > widest) {
+            widest = gap;
+            cut = rates[i + 1];
+        }
+    }
+    return cut;
+}
+
+/* Two leaks may share a tag. Rates of one leak differ with the load and with the machine's size,
+ * but not by a wide gap in both bytes and share of RAM. */
+static size_t part_by_rate(const struct fleet *fleet, struct strand *strands, size_t made,
+                           bool *keep, struct pair *work, double *rates)
 {
     for (size_t s = 0; s < made; s++) {
         struct strand *strand = &strands[s];
-        size_t count = strand->count;
-        if (strand->verdict != VERDICT_GROWS || count < 2)
+        double low = 0; /* the largest share below the gap */
+        double high = INFINITY;
+        if (strand->verdict != VERDICT_GROWS || strand->count < 2)
             continue;
-        double cut = 0;
-        double widest = RATE_GAP;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < strand->count; i++)
             rates[i] = (double)strand->pairs[i].feature->rate;
-        for (size_t i = 0; i < count; i++) {
-            double next = INFINITY; /* the next rate above this one */
-            for (size_t k = 0; k < count; k++)
-                next = rates[k] > rates[i] ? fmin(next, rates[k]) : next;
-            if (next < INFINITY && next / fmax(rates[i], 1) > widest) {
-                widest = next / fmax(rates[i], 1);
-                cut = next;
-            }
+        double cut = find_gap(rates, strand->count);
+        for (size_t i = 0; i < strand->count && cut > 0; i++) {
+            double rate = (double)strand->pairs[i].feature->rate;
+            double share = rate / fleet->hosts[strand->pairs[i].host].ram;
+            keep[i] = rate >= cut;
+            if (keep[i])
+                high = fmin(high, share);
+            else
+                low = fmax(low, share);
         }
-        for (size_t i = 0; i < count && cut > 0; i++)
-            keep[i] = rates[i] >= cut;
-        if (cut > 0)
+        if (cut > 0 && high > RATE_GAP * low)
             made = part(strands, made, s, keep, work);
     }
     return made;
@@ -183,11 +198,16 @@ static size_t part_by_rate(struct strand *strands, size_t made, bool *keep, stru
 
 static const struct pair *pair_of(const struct strand *strand, uint32_t host)
 {
-    for (size_t i = 0; i < strand->count; i++) {
-        if (strand->pairs[i].host == host)
-            return &strand->pairs[i];
+    size_t low = 0;
+    size_t high = strand->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strand->pairs[middle].host < host)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    return low < strand->count && strand->pairs[low].host == host ? &strand->pairs[low] : NULL;
 }
 
 /* b's hosts beyond those of a: do they lack a's growth altogether? Then they are another story. */
@@ -204,7 +224,7 @@ static bool parts_cleanly(const struct fleet *fleet, const struct strand *a, con
             fleet_feature(&fleet->hosts[b->pairs[i].host], a->pairs[0].pool, a->pairs[0].tag);
         keep[i] = pair != NULL;
         common += keep[i];
-        like += pair != NULL && alike(pair->feature, b->pairs[i].feature);
+        like += pair != NULL && follow_alike(pair->feature, b->pairs[i].feature);
         beyond += !keep[i];
         show += !keep[i] && feature != NULL && feature->growth > 0 && feature->newness > 0.3f;
     }
@@ -359,55 +379,12 @@ static void measure_row(const struct fleet *fleet, const struct incident *incide
                                   offsetof(struct feature, count_growth), work);
     row->free_share =
         median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, free_share), work);
+    row->boot_frees =
+        median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, boot_frees), work);
     row->bytes =
         median_of(fleet, incident, row->pool, row->tag, offsetof(struct feature, bytes), work);
     row->onset = median_of(fleet, incident, row->pool, row->tag,
                            offsetof(struct feature, onset_hours), work);
-}
-
-static bool has_row(const struct incident *incident, enum pool pool, uint32_t tag)
-{
-    for (size_t i = 0; i < incident->row_count; i++) {
-        if (incident->rows[i].pool == pool && incident->rows[i].tag == tag)
-            return true;
-    }
-    return false;
-}
-
-/* Small tags that go along do not pass the tests by themselves, but may have begun it all. */
-static void add_followers(const struct fleet *fleet, const struct strand *lead,
-                          struct incident *incident)
-{
-    const struct pair *model = &lead->pairs[0];
-    for (size_t i = 1; i < lead->count; i++) {
-        if (lead->pairs[i].feature->growth > model->feature->growth)
-            model = &lead->pairs[i];
-    }
-    const struct fleet_host *first = &fleet->hosts[model->host];
-    for (size_t f = 0; f < first->feature_count && incident->row_count < INCIDENT_TAGS_MAX; f++) {
-        const struct feature *feature = &first->features[f];
-        bool grows = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
-        if (!grows || has_row(incident, (enum pool)feature->pool, feature->tag) ||
-            !alike(feature, model->feature))
-            continue;
-        size_t like = 0;
-        for (size_t i = 0; i < lead->count; i++) {
-            const struct feature *other = fleet_feature(&fleet->hosts[lead->pairs[i].host],
-                                                        (enum pool)feature->pool, feature->tag);
-            like += other != NULL && other->newness > 0.3f && alike(other, lead->pairs[i].feature);
-        }
-        /* On other hosts it must be still, or it only happens to grow here too. */
-        size_t elsewhere = 0;
-        for (size_t i = 0; i < incident->unaffected_count; i++) {
-            const struct feature *other = fleet_feature(&fleet->hosts[incident->unaffected[i]],
-                                                        (enum pool)feature->pool, feature->tag);
-            elsewhere += other != NULL && other->rate_24h > 0.3f * feature->rate_24h;
-        }
-        if ((double)like >= 0.8 * (double)lead->count &&
-            elsewhere * 10 <= incident->unaffected_count)
-            incident->rows[incident->row_count++] =
-                (struct incident_row){.pool = (enum pool)feature->pool, .tag = feature->tag};
-    }
 }
 
 /* Parts of the system that hold memory for whoever uses them: seldom the first cause. */
@@ -433,37 +410,47 @@ static int row_order(const void *a, const void *b)
     return x->pool != y->pool ? (int)x->pool - (int)y->pool : tag_compare(x->tag, y->tag);
 }
 
-/* The first mover is not the biggest: it frees nothing, began first, has the count the others
- * repeat, and belongs to a driver rather than to the system. */
-static void name_first_mover(const struct tagdict *dict, struct incident *incident)
+/* What else than its lead speaks for a first mover: it frees nothing, has few and small blocks, and
+ * belongs to a driver rather than to the system. */
+static void judge_prior(const struct tagdict *dict, struct incident *incident)
 {
     double least = INFINITY;
     double smallest = INFINITY;
-    double earliest = INFINITY;
     for (size_t i = 0; i < incident->row_count; i++) {
         const struct incident_row *row = &incident->rows[i];
         if (row->count_growth > 0)
             least = fmin(least, row->count_growth);
         smallest = fmin(smallest, row->bytes);
-        earliest = fmin(earliest, row->onset);
     }
     for (size_t i = 0; i < incident->row_count; i++) {
         struct incident_row *row = &incident->rows[i];
         double score = 0;
-        if (!isnan(row->free_share))
-            score += 2 * (1 - fmin(fmax(row->free_share, 0), 1));
+        double frees = isnan(row->free_share) ? row->boot_frees : row->free_share;
+        if (!isnan(frees))
+            score += 2 * (1 - fmin(fmax(frees, 0), 1));
         if (row->count_growth > 0)
             score += least / row->count_growth;
         score += 1 / (1 + log2(fmax(row->bytes / fmax(smallest, 1), 1)) / 3);
-        score += row->onset <= earliest + fmax(0.05 * fabs(earliest), 0.25) ? 0.5 : 0;
         score -= is_generic(dict, row->tag) ? 1.5 : 0;
         row->first_score = score;
     }
+}
+
+static void name_first_mover(const struct fleet *fleet, const struct tagdict *dict,
+                             struct incident *incident)
+{
+    struct mover_row rows[INCIDENT_TAGS_MAX];
+    judge_prior(dict, incident);
     qsort(incident->rows, incident->row_count, sizeof *incident->rows, row_order);
-    size_t first = 0;
-    for (size_t i = 1; i < incident->row_count; i++) {
-        if (incident->rows[i].first_score > incident->rows[first].first_score + 1e-9)
-            first = i;
+    for (size_t i = 0; i < incident->row_count; i++)
+        rows[i] = (struct mover_row){.pool = incident->rows[i].pool,
+                                     .tag = incident->rows[i].tag,
+                                     .prior = incident->rows[i].first_score};
+    size_t first = mover_first(fleet, incident->hosts, incident->host_count, incident->unaffected,
+                               incident->unaffected_count, rows, incident->row_count);
+    for (size_t i = 0; i < incident->row_count; i++) {
+        incident->rows[i].ratio = rows[i].ratio;
+        incident->rows[i].lag = rows[i].lag;
     }
     struct incident_row mover = incident->rows[first];
     memmove(&incident->rows[1], &incident->rows[0], first * sizeof mover);
@@ -471,8 +458,8 @@ static void name_first_mover(const struct tagdict *dict, struct incident *incide
 }
 
 static enum status make_incident(const struct fleet *fleet, struct strand *strands, size_t count,
-                                 size_t root, const struct tagdict *dict, struct arena *arena,
-                                 double *work, struct incident *ret_incident)
+                                 size_t root, struct arena *arena, double *work,
+                                 struct incident *ret_incident)
 {
     struct incident incident = {0};
     const struct strand *lead = leading(strands, count, root);
@@ -488,17 +475,16 @@ static enum status make_incident(const struct fleet *fleet, struct strand *stran
                 .pool = strands[i].pairs[0].pool, .tag = strands[i].pairs[0].tag};
     }
     if (incident.verdict == VERDICT_GROWS)
-        add_followers(fleet, lead, &incident);
-    for (size_t i = 0; i < incident.row_count; i++)
-        measure_row(fleet, &incident, &incident.rows[i], work);
-    name_first_mover(dict, &incident);
+        follow_growth(fleet, lead->pairs, lead->count, &incident);
+    else
+        follow_level(fleet, lead->pairs, lead->count, &incident);
     *ret_incident = incident;
     return ST_OK;
 }
 
 /* A verdict at a time, since a tag may grow on some hosts and be high on others. */
 static enum status group_verdict(const struct fleet *fleet, struct pair *pairs, size_t count,
-                                 const struct tagdict *dict, struct incident_list *list)
+                                 struct incident_list *list)
 {
     AUTO_FREE struct strand *strands = calloc(count + 1, sizeof *strands);
     AUTO_FREE double *work = calloc(fleet->count + 1, sizeof *work);
@@ -507,16 +493,31 @@ static enum status group_verdict(const struct fleet *fleet, struct pair *pairs, 
     if (strands == NULL || work == NULL || moved == NULL || keep == NULL)
         return ST_NOMEM;
     size_t made = make_strands(pairs, count, strands);
-    made = part_by_rate(strands, made, keep, moved, work);
+    made = part_by_rate(fleet, strands, made, keep, moved, work);
     made = part_by_company(fleet, strands, made, keep, moved);
     join_strands(strands, made);
     for (size_t i = 0; i < made; i++) {
         if (root_of(strands, i) != i || leading(strands, made, i) == NULL)
             continue;
-        if (make_incident(fleet, strands, made, i, dict, &list->arena, work,
-                          &list->items[list->count]) != ST_OK)
+        if (make_incident(fleet, strands, made, i, &list->arena, work, &list->items[list->count]) !=
+            ST_OK)
             return ST_NOMEM;
         list->count++;
+    }
+    return ST_OK;
+}
+
+static enum status name_movers(const struct fleet *fleet, const struct tagdict *dict,
+                               struct incident_list *list)
+{
+    AUTO_FREE double *work = calloc(fleet->count + 1, sizeof *work);
+    if (work == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < list->count; i++) {
+        struct incident *incident = &list->items[i];
+        for (size_t r = 0; r < incident->row_count; r++)
+            measure_row(fleet, incident, &incident->rows[r], work);
+        name_first_mover(fleet, dict, incident);
     }
     return ST_OK;
 }
@@ -535,9 +536,12 @@ enum status group_pairs(const struct fleet *fleet, const struct pair *pairs, siz
             if (pairs[i].verdict == (enum verdict)verdict)
                 some[count++] = pairs[i];
         }
-        if (group_verdict(fleet, some, count, dict, &list) != ST_OK)
+        if (group_verdict(fleet, some, count, &list) != ST_OK)
             return ST_NOMEM;
     }
+    unite_incidents(&list);
+    if (name_movers(fleet, dict, &list) != ST_OK)
+        return ST_NOMEM;
     *ret_list = list;
     list = (struct incident_list){0};
     return ST_OK;

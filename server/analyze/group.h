@@ -16,9 +16,12 @@ struct incident_row {
     uint32_t tag;
     double count_growth; /* median over the hosts of outstanding blocks gained; NAN unknown */
     double free_share;   /* median of frees per alloc; NAN unknown */
+    double boot_frees;   /* the same since the boot */
     double bytes;        /* median */
     double onset;        /* median, hours before the newest point, <= 0 */
-    double first_score;  /* how much it looks like the first mover */
+    double first_score;  /* how much it looks like the first mover, its lead aside */
+    double ratio;        /* blocks per block of the first mover; NAN unknown */
+    double lag;          /* hours behind the first mover; NAN unknown */
 };
 
 struct incident {

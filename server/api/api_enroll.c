@@ -291,6 +291,12 @@ static enum status refuse(const struct req *rq, struct resp *rs, enum status sta
         rs->code = 429;
         rs->problem = "enroll_cooldown";
         rs->retry_after_seconds = wait_seconds;
+        rs->quota = (struct quota){
+            .name = "enroll-machine",
+            .most = 1,
+            .window_seconds = (unsigned)(rq->app->config->enroll_cooldown_us / US_PER_SECOND),
+            .left = 0,
+            .seconds = wait_seconds};
     } else if (status == ST_UNAUTHORIZED) {
         log_warning("enrolment refused", "reason", err->message, "secret", rq->principal, "peer",
                     rq->peer, "request", rq->request_id);

@@ -1,25 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gathers what the report needs beyond the finding itself: the hosts' facts and some series. */
+/* Gathers what the report needs beyond the finding itself: the fleet's facts, series, the fix. */
+#include "server/analyze/robust.h"
 #include "server/api/api_common.h"
 #include "server/api/api_findings.h"
+#include "server/api/finding_fix.h"
+#include "server/api/finding_series.h"
 #include "server/api/json_out.h"
 #include "server/known/known_finding.h"
 #include "server/report/report.h"
+#include "server/store/store_drivers.h"
 #include "server/store/store_hosts.h"
-#include "server/store/store_snapshots.h"
 
+#include <math.h>
 #include <string.h>
 
-#define SERIES_HOSTS   5 /* lines of the plot */
-#define SERIES_SPAN_US (7 * US_PER_DAY)
+#define SERIES_HOSTS   5   /* lines of the plot */
+#define SERIES_POINTS  200 /* the plot is 650 units wide */
+#define COUNTS_MAX     60  /* lines of the environment table */
+#define COUNTS_OF_EACH 12  /* values of one attribute; the rest is rare */
+#define VERSIONS_MAX   12
 
 struct gathered {
     struct arena arena;
     struct finding_records records;
+    struct finding_lines lines;
+    struct fix_check check;
+    struct strbuf fix;
     struct report_host *hosts;
     struct report_tag *tags;
     struct report_series series[SERIES_HOSTS];
     size_t series_count;
+    struct report_series peers;
+    const char *version_of;
+    struct report_version versions[VERSIONS_MAX];
+    size_t version_count;
+    struct report_count counts[COUNTS_MAX];
+    size_t count_count;
     struct known_view *known;
     struct known_match matches[KNOWN_MATCHES_MAX];
     size_t match_count;
@@ -27,8 +43,11 @@ struct gathered {
 
 static void gathered_done(struct gathered *gathered)
 {
+    fix_check_done(&gathered->check);
+    finding_lines_done(&gathered->lines);
     finding_records_done(&gathered->records);
     known_view_release(gathered->known);
+    strbuf_done(&gathered->fix);
     arena_done(&gathered->arena);
 }
 
@@ -37,8 +56,29 @@ static const char *keep(struct arena *arena, const char *text)
     return text == NULL ? NULL : arena_strdup(arena, text);
 }
 
-static const char *owner_version(struct db *db, int64_t key, const char *driver,
-                                 struct arena *arena)
+static bool same_text(const char *a, const char *b)
+{
+    return (a == NULL) == (b == NULL) && (a == NULL || strcmp(a, b) == 0);
+}
+
+/* ---- hosts
+ * ------------------------------------------------------------------------------------------ */
+
+/* The driver whose versions count: the first among the causes, else the owner. Several owners are
+ * not one driver. */
+static const char *version_of(const struct finding *finding)
+{
+    static const char prefix[] = "driver/";
+
+    for (size_t i = 0; i < finding->cause_count; i++)
+        if (strncmp(finding->causes[i].attribute, prefix, sizeof prefix - 1) == 0)
+            return finding->causes[i].attribute + sizeof prefix - 1;
+    const char *owner = finding->owner_driver;
+    return owner == NULL || strstr(owner, " or ") != NULL ? NULL : owner;
+}
+
+static const char *driver_version(struct db *db, int64_t key, const char *driver,
+                                  struct arena *arena)
 {
     AUTO_STORE_DRIVERS struct store_drivers drivers = {0};
 
@@ -64,40 +104,183 @@ static void gather_host(struct db *db, struct fleet *fleet, const struct finding
     report->os_build = keep(&to->arena, host_state_attribute(host, "os.build"));
     report->role = keep(&to->arena, host_state_attribute(host, "role"));
     report->model = keep(&to->arena, host_state_attribute(host, "hw.model"));
+    report->agent_version = keep(&to->arena, host->agent.version);
     report->ram_bytes = api_host_ram(host);
     report->uptime_seconds = api_host_uptime_seconds(host);
-    report->driver_version = owner_version(db, host->key, finding->owner_driver, &to->arena);
+    report->driver_version = driver_version(db, host->key, to->version_of, &to->arena);
+}
+
+/* ---- counts over the fleet
+ * -------------------------------------------------------------------------- */
+
+static bool in_finding(const struct finding *finding, const char *const *ids, const char *id)
+{
+    for (size_t low = 0, high = finding->host_count; low < high;) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(ids[middle], id);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static void count_value(struct gathered *to, size_t from, const char *what, const char *value,
+                        bool affected)
+{
+    size_t i = from;
+
+    while (i < to->count_count && !same_text(to->counts[i].value, value))
+        i++;
+    if (i == to->count_count) {
+        if (i == COUNTS_MAX || i - from == COUNTS_OF_EACH)
+            return;
+        to->counts[to->count_count++] = (struct report_count){what, keep(&to->arena, value), 0, 0};
+    }
+    if (affected)
+        to->counts[i].affected++;
+    else
+        to->counts[i].others++;
+}
+
+static const char *agent_version(const struct host_state *host)
+{
+    return host->agent.version;
+}
+static const char *os_build(const struct host_state *host)
+{
+    return host_state_attribute(host, "os.build");
+}
+static const char *model(const struct host_state *host)
+{
+    return host_state_attribute(host, "hw.model");
+}
+
+static const struct {
+    const char *what;
+    const char *(*value)(const struct host_state *host);
+} counted[] = {{"Build", os_build}, {"Model", model}, {"Agent", agent_version}};
+
+static int compare_id(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Affected hosts first, so that their values have a line whatever the others have. */
+static enum status gather_counts(struct fleet *fleet, const struct finding *finding,
+                                 struct gathered *to, struct err *err)
+{
+    AUTO_FLEET_LIST struct fleet_list all = {0};
+    AUTO_FREE const char **ids = calloc(finding->host_count + 1, sizeof *ids);
+
+    if (ids == NULL || fleet_list(fleet, &all) != ST_OK)
+        return err_set(err, ST_NOMEM, "could not make a report: out of memory");
+    for (size_t i = 0; i < finding->host_count; i++)
+        ids[i] = finding->hosts[i].id;
+    qsort(ids, finding->host_count, sizeof *ids, compare_id);
+    for (size_t k = 0; k < sizeof counted / sizeof counted[0]; k++) {
+        size_t from = to->count_count;
+        for (int affected = 1; affected >= 0; affected--)
+            for (size_t i = 0; i < all.count; i++)
+                if (in_finding(finding, ids, all.items[i]->id) == (affected == 1))
+                    count_value(to, from, counted[k].what, counted[k].value(all.items[i]),
+                                affected == 1);
+    }
+    return ST_OK;
+}
+
+/* ---- versions
+ * --------------------------------------------------------------------------------------- */
+
+static void version_rates(const struct finding *finding, const struct gathered *to,
+                          struct report_version *version)
+{
+    double rates[REPORT_HOSTS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < finding->host_count && i < REPORT_HOSTS_MAX; i++) {
+        if (!same_text(to->hosts[i].driver_version, version->version))
+            continue;
+        version->affected++;
+        if (isfinite(finding->hosts[i].rate_bytes_per_hour))
+            rates[count++] = finding->hosts[i].rate_bytes_per_hour;
+    }
+    version->bytes_per_hour = robust_median(rates, count);
+}
+
+static enum status gather_versions(struct db *db, const struct finding *finding,
+                                   struct gathered *to, struct err *err)
+{
+    AUTO_DRIVER_HISTORY struct driver_history history = {0};
+    int64_t now = finding->last_seen_us;
+
+    if (to->version_of == NULL)
+        return ST_OK;
+    enum status status = store_driver_history(db, to->version_of, now, now, &history, err);
+    if (status != ST_OK) /* a name in other letters, or a driver that is gone */
+        return status == ST_NOT_FOUND ? ST_OK : status;
+    for (size_t i = 0; i < history.version_count && to->version_count < VERSIONS_MAX; i++) {
+        if (history.versions[i].hosts == 0)
+            continue;
+        struct report_version *version = &to->versions[to->version_count++];
+        *version = (struct report_version){.version = keep(&to->arena, history.versions[i].version),
+                                           .hosts = (size_t)history.versions[i].hosts};
+        version_rates(finding, to, version);
+        if (to->count_count < COUNTS_MAX)
+            to->counts[to->count_count++] = (struct report_count){
+                to->version_of, version->version, version->affected,
+                version->hosts > version->affected ? version->hosts - version->affected : 0};
+    }
+    return ST_OK;
+}
+
+/* ---- series
+ * ----------------------------------------------------------------------------------------- */
+
+static bool take_line(struct gathered *to, const double *line, size_t host,
+                      struct report_series *series)
+{
+    int64_t *t = arena_alloc(&to->arena, to->lines.points, sizeof *t);
+    uint64_t *bytes = arena_alloc(&to->arena, to->lines.points, sizeof *bytes);
+    size_t count = 0;
+
+    if (t == NULL || bytes == NULL)
+        return false;
+    for (size_t i = 0; i < to->lines.points; i++)
+        if (!isnan(line[i])) {
+            t[count] = to->lines.t_us[i];
+            bytes[count++] = (uint64_t)line[i];
+        }
+    *series = (struct report_series){host, count, t, bytes};
+    return count > 0;
 }
 
 static enum status gather_series(struct db *db, struct fleet *fleet, const struct finding *finding,
-                                 size_t index, struct gathered *to, struct err *err)
+                                 struct gathered *to, struct err *err)
 {
-    AUTO_HOST_STATE const struct host_state *host = fleet_get(fleet, finding->hosts[index].id);
-    AUTO_SERIES struct series series = {0};
-
-    if (host == NULL)
-        return ST_OK;
-    enum status status = store_series_read(db, host->key, finding->pool, finding->tag,
-                                           finding->last_seen_us - SERIES_SPAN_US,
-                                           finding->last_seen_us, &series, err);
+    enum status status =
+        finding_lines_read(db, fleet, finding, SERIES_HOSTS, SERIES_POINTS, &to->lines, err);
     if (status != ST_OK)
         return status;
-    int64_t *t = arena_alloc(&to->arena, series.count, sizeof *t);
-    uint64_t *bytes = arena_alloc(&to->arena, series.count, sizeof *bytes);
-    size_t count = 0;
-    if (t == NULL || bytes == NULL)
-        return err_set(err, ST_NOMEM, "could not make a report: out of memory");
-    /* At most about 400 points a line: the plot is 650 units wide. */
-    size_t step = series.count / 400 + 1;
-    for (size_t i = 0; i < series.count; i++) {
-        if ((series.known[i] & COLUMN_BYTES) == 0 || (i % step != 0 && i + 1 != series.count))
-            continue;
-        t[count] = series.t_us[i];
-        bytes[count++] = series.bytes[i];
-    }
-    if (count > 0)
-        to->series[to->series_count++] = (struct report_series){index, count, t, bytes};
+    for (size_t i = 0; i < to->lines.host_count; i++)
+        to->series_count +=
+            take_line(to, to->lines.hosts[i], i, &to->series[to->series_count]) ? 1 : 0;
+    if (!take_line(to, to->lines.median, 0, &to->peers))
+        to->peers.count = 0;
     return ST_OK;
+}
+
+static enum status gather_fix(struct db *db, const struct finding *finding, struct gathered *to,
+                              struct err *err)
+{
+    enum status status = fix_check_read(db, finding, fix_cause_of(finding, NULL), &to->check, err);
+
+    if (status == ST_OK && to->check.cause != NULL && to->check.moved_total > 0)
+        fix_sentence(&to->check.result, to->check.what, to->check.cause->value, &to->fix);
+    return status;
 }
 
 static enum status gather(const struct req *rq, struct db *db, struct gathered *to, struct err *err)
@@ -111,6 +294,7 @@ static enum status gather(const struct req *rq, struct db *db, struct gathered *
     const struct finding *finding = &to->records.items[0].finding;
     to->match_count =
         known_match_finding(known_view_list(to->known), finding, KNOWN_MATCHES_MAX, to->matches);
+    to->version_of = version_of(finding);
     to->hosts = arena_alloc(&to->arena, finding->host_count, sizeof *to->hosts);
     to->tags = arena_alloc(&to->arena, finding->tag_count, sizeof *to->tags);
     if (to->hosts == NULL || to->tags == NULL)
@@ -122,9 +306,12 @@ static enum status gather(const struct req *rq, struct db *db, struct gathered *
     }
     for (size_t i = 0; i < finding->host_count; i++)
         gather_host(db, rq->app->fleet, finding, i, to);
-    for (size_t i = 0; status == ST_OK && i < finding->host_count && i < SERIES_HOSTS; i++)
-        status = gather_series(db, rq->app->fleet, finding, i, to, err);
-    return status;
+    status = gather_counts(rq->app->fleet, finding, to, err);
+    if (status == ST_OK)
+        status = gather_versions(db, finding, to, err);
+    if (status == ST_OK)
+        status = gather_series(db, rq->app->fleet, finding, to, err);
+    return status == ST_OK ? gather_fix(db, finding, to, err) : status;
 }
 
 static enum status read_params(const struct req *rq, bool *ret_html, bool *ret_names,
@@ -139,19 +326,21 @@ static enum status read_params(const struct req *rq, bool *ret_html, bool *ret_n
         return status;
     if (format != NULL && strcmp(format, "html") != 0 && strcmp(format, "md") != 0)
         return err_field(err, ST_INVALID, "format", "format must be html or md");
-    if (show != NULL && strcmp(show, "show") != 0 && strcmp(show, "hide") != 0)
-        return err_field(err, ST_INVALID, "names", "names must be show or hide");
+    if (show != NULL && strcmp(show, "yes") != 0 && strcmp(show, "no") != 0)
+        return err_field(err, ST_INVALID, "names", "names must be yes or no");
+    *ret_names = show != NULL && strcmp(show, "yes") == 0;
+    if (*ret_names && !role_allows(rq->role, ROLE_OPERATOR))
+        return err_set(err, ST_FORBIDDEN, "a report with names needs role operator");
     const char *accept = req_header(rq, "Accept");
     bool wanted = accept != NULL && strstr(accept, "text/html") != NULL; /* not just anything */
     *ret_html = format != NULL ? strcmp(format, "html") == 0 : wanted && rq->accept == MEDIA_HTML;
-    *ret_names = show != NULL && strcmp(show, "show") == 0;
     return ST_OK;
 }
 
 enum status api_findings_report(struct req *rq, struct resp *rs, struct err *err)
 {
     AUTO_DBLEASE struct db *db = NULL;
-    CLEANUP(gathered_done) struct gathered gathered = {0};
+    CLEANUP(gathered_done) struct gathered gathered = {.series_count = 0};
     bool html = false, names = false;
     enum status status = read_params(rq, &html, &names, err);
 
@@ -166,6 +355,15 @@ enum status api_findings_report(struct req *rq, struct resp *rs, struct err *err
                                  .tags = gathered.tags,
                                  .series = gathered.series,
                                  .series_count = gathered.series_count,
+                                 .peers = gathered.peers.count > 1 ? &gathered.peers : NULL,
+                                 .peer_hosts = gathered.lines.peers,
+                                 .peers_alike = gathered.lines.peers_alike,
+                                 .version_of = gathered.version_of,
+                                 .versions = gathered.versions,
+                                 .version_count = gathered.version_count,
+                                 .counts = gathered.counts,
+                                 .count_count = gathered.count_count,
+                                 .fix = gathered.fix.data,
                                  .known = gathered.matches,
                                  .known_count = gathered.match_count,
                                  .show_names = names,

@@ -2,11 +2,14 @@
 /* The list of findings, one finding, and PATCH. The report is api_finding_report.c. */
 #include "server/api/api_findings.h"
 
+#include "server/analyze/robust.h"
 #include "server/api/api_common.h"
+#include "server/api/api_mutes.h"
 #include "server/api/finding_json.h"
 #include "server/api/json_out.h"
 #include "server/api/list.h"
 #include "server/notify/notify.h"
+#include "server/store/store_mutes.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -37,6 +40,9 @@ struct finding_item {
     const char *note;
     const char *acknowledged_by;
     int64_t muted_until;
+    bool born_muted;
+    int64_t muted_hosts;
+    int64_t reopened_at;
 };
 
 #define COLUMN(field, kind) LIST_COLUMN(struct finding_item, field, kind)
@@ -57,6 +63,9 @@ static const struct list_column columns[] = {
     COLUMN(note, LIST_TEXT),
     COLUMN(acknowledged_by, LIST_TEXT),
     COLUMN(muted_until, LIST_TIME),
+    COLUMN(born_muted, LIST_BOOL),
+    COLUMN(muted_hosts, LIST_I64),
+    COLUMN(reopened_at, LIST_TIME),
 };
 
 static void item_write(const void *item, struct strbuf *out)
@@ -101,6 +110,9 @@ static void item_fill(const struct finding_record *record, const struct known_li
         .note = record->note,
         .acknowledged_by = record->acknowledged_by,
         .muted_until = record->muted_until_us,
+        .born_muted = record->born_muted,
+        .muted_hosts = (int64_t)record->muted_hosts,
+        .reopened_at = record->reopened_at_us,
     };
 }
 
@@ -133,8 +145,8 @@ static enum status parse_names(const struct req *rq, const char *field, const ch
 static enum status filter_read(const struct req *rq, struct finding_filter *filter,
                                char tag_text[TAG_TEXT_MAX], struct err *err)
 {
-    static const char *const names[] = {LIST_PARAMETERS, "status", "severity",
-                                        "kind",          "tag",    "host"};
+    static const char *const names[] = {LIST_PARAMETERS, "status", "severity", "kind",
+                                        "tag",           "host",   "driver"};
     const char *tag = req_query(rq, "tag");
     uint32_t value = 0;
     enum status status = req_query_only(rq, names, sizeof names / sizeof names[0], err);
@@ -154,6 +166,7 @@ static enum status filter_read(const struct req *rq, struct finding_filter *filt
         filter->tag = tag_text;
     }
     filter->host_id = req_query(rq, "host");
+    filter->driver = req_query(rq, "driver");
     filter->hosts_max = FINDING_JSON_HOSTS_LIST;
     return status;
 }
@@ -226,19 +239,66 @@ static enum status write_history(struct db *db, const char *id, struct strbuf *o
     return status;
 }
 
-static void write_tags_detail(const struct tagdict *dict, const struct finding *finding,
+/* How many allocations of each tag stand for one of the first mover's: the middle over the worst
+ * hosts, as their newest snapshots have them. */
+#define RATIO_HOSTS 50
+
+static size_t ratios_of(struct fleet *fleet, const struct finding *finding, size_t tag,
+                        double values[RATIO_HOSTS])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < finding->host_count && i < RATIO_HOSTS; i++) {
+        AUTO_HOST_STATE const struct host_state *host = fleet_get(fleet, finding->hosts[i].id);
+        const unsigned both = COLUMN_ALLOCS | COLUMN_FREES;
+        struct host_row first, row;
+        if (host == NULL || !host_state_find(host, finding->pool, finding->tag, &first) ||
+            !host_state_find(host, finding->pool, finding->tags[tag], &row) ||
+            (first.columns & both) != both || (row.columns & both) != both ||
+            first.allocs == first.frees)
+            continue;
+        values[count++] = (double)(uint32_t)(row.allocs - row.frees) /
+                          (double)(uint32_t)(first.allocs - first.frees);
+    }
+    return count;
+}
+
+static void write_tags_detail(const struct req *rq, const struct finding *finding,
                               struct strbuf *out)
 {
     json_key_open(out, "tags_detail", '[');
     for (size_t i = 0; i < finding->tag_count; i++) {
-        const struct tagdict_entry *entry = tagdict_find(dict, finding->tags[i]);
+        const struct tagdict_entry *entry = tagdict_find(rq->app->tagdict, finding->tags[i]);
+        double values[RATIO_HOSTS];
+        size_t count = ratios_of(rq->app->fleet, finding, i, values);
         json_open(out, '{');
         json_tag(out, "tag", finding->tags[i]);
         json_text(out, "driver", entry == NULL ? NULL : entry->driver);
         json_text(out, "description", entry == NULL ? NULL : entry->description);
+        json_number(out, "ratio", robust_median(values, count));
+        json_i64(out, "ratio_hosts", (int64_t)count);
         json_close(out, '}');
     }
     json_close(out, ']');
+}
+
+/* The mutes that cover anything of it. */
+static enum status write_mutes(struct db *db, const struct finding_record *record,
+                               struct strbuf *out, struct err *err)
+{
+    AUTO_MUTES struct mutes mutes = {0};
+    enum status status = store_mutes_list(db, &mutes, err);
+
+    json_key_open(out, "mutes", '[');
+    for (size_t i = 0; status == ST_OK && i < mutes.count; i++) {
+        bool covers = mutes.items[i].id == record->muted_by;
+        for (size_t j = 0; j < record->finding.host_count && !covers; j++)
+            covers = record->host_lives[j].muted_by == mutes.items[i].id;
+        if (covers && mute_stands(&mutes.items[i], clock_wall_us()))
+            api_mute_write(&mutes.items[i], out);
+    }
+    json_close(out, ']');
+    return status;
 }
 
 static enum status reply_finding(const struct req *rq, struct db *db, struct resp *rs,
@@ -256,7 +316,9 @@ static enum status reply_finding(const struct req *rq, struct db *db, struct res
     finding_json_begin(&record->finding, record, SIZE_MAX, &rs->body);
     finding_json_known(&record->finding, known_view_list(known), &rs->body);
     status = write_history(db, record->finding.id, &rs->body, err);
-    write_tags_detail(rq->app->tagdict, &record->finding, &rs->body);
+    if (status == ST_OK)
+        status = write_mutes(db, record, &rs->body, err);
+    write_tags_detail(rq, &record->finding, &rs->body);
     json_close(&rs->body, '}');
     rs->media = MEDIA_JSON;
     return status == ST_OK ? finding_etag(record, known, rs, err) : status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Findings: list, one with its history, what people change, and the report for a vendor. */
+/* Findings: list, one with its history, what people change, whether a fix works, and the report. */
 #ifndef SERVER_API_API_FINDINGS_H
 #define SERVER_API_API_FINDINGS_H
 
@@ -10,6 +10,8 @@
 enum status api_findings_list(struct req *rq, struct resp *rs, struct err *err);
 enum status api_findings_get(struct req *rq, struct resp *rs, struct err *err);
 enum status api_findings_patch(struct req *rq, struct resp *rs, struct err *err);
+enum status api_findings_fix(struct req *rq, struct resp *rs, struct err *err);
+enum status api_findings_series(struct req *rq, struct resp *rs, struct err *err);
 enum status api_findings_report(struct req *rq, struct resp *rs, struct err *err);
 
 #define API_FINDINGS_ROUTES                                                                        \
@@ -19,6 +21,10 @@ enum status api_findings_report(struct req *rq, struct resp *rs, struct err *err
               api_findings_get, "getFinding"),                                                     \
         ROUTE(METHOD_PATCH, "/api/v1/findings/{finding_id}", ROLE_OPERATOR, API_FINDINGS_BODY_MAX, \
               MEDIA_JSON, MEDIA_JSON, api_findings_patch, "patchFinding"),                         \
+        ROUTE(METHOD_GET, "/api/v1/findings/{finding_id}/fix", ROLE_VIEWER, 0, 0,                  \
+              MEDIA_JSON | MEDIA_NDJSON | MEDIA_CSV, api_findings_fix, "getFindingFix"),           \
+        ROUTE(METHOD_GET, "/api/v1/findings/{finding_id}/series", ROLE_VIEWER, 0, 0, MEDIA_JSON,   \
+              api_findings_series, "getFindingSeries"),                                            \
         ROUTE(METHOD_GET, "/api/v1/findings/{finding_id}/report", ROLE_VIEWER, 0, 0,               \
               MEDIA_MARKDOWN | MEDIA_HTML, api_findings_report, "getFindingReport")
 

@@ -2,6 +2,7 @@
 /* One host: what it is, what it carries, and how that changed. */
 #include "server/api/api_common.h"
 #include "server/api/api_hosts.h"
+#include "server/api/host_moment.h"
 #include "server/api/json_out.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_snapshots.h"
@@ -27,10 +28,11 @@ static void write_totals(const struct host_state *host, struct strbuf *out)
     json_close(out, '}');
 }
 
-static enum status write_drivers(struct db *db, int64_t key, struct strbuf *out, struct err *err)
+enum status api_host_write_drivers(struct db *db, int64_t key, int64_t at_us, struct strbuf *out,
+                                   struct err *err)
 {
     AUTO_STORE_DRIVERS struct store_drivers drivers = {0};
-    enum status status = store_host_drivers(db, key, TIME_UNKNOWN, &drivers, err);
+    enum status status = store_host_drivers(db, key, at_us, &drivers, err);
 
     json_key_open(out, "drivers", '[');
     for (size_t i = 0; status == ST_OK && i < drivers.count; i++) {
@@ -75,10 +77,11 @@ static enum status write_changes(struct db *db, int64_t key, struct strbuf *out,
     return status;
 }
 
-static enum status write_boots(struct db *db, int64_t key, struct strbuf *out, struct err *err)
+static enum status write_boots(struct db *db, const struct host_state *host, struct strbuf *out,
+                               struct err *err)
 {
     AUTO_STORE_BOOTS struct store_boots boots = {0};
-    enum status status = store_boots(db, key, &boots, err);
+    enum status status = host_boots(db, host, &boots, err);
     int64_t first = TIME_UNKNOWN, last = TIME_UNKNOWN;
 
     json_key_open(out, "boots", '[');
@@ -139,7 +142,7 @@ static int64_t unless_negative(int64_t value)
     return value < 0 ? NUMBER_ABSENT : value;
 }
 
-static void write_lists(const struct snapshot *snapshot, struct strbuf *out)
+void api_host_write_lists(const struct snapshot *snapshot, struct strbuf *out)
 {
     json_key_open(out, "objects", '[');
     for (size_t i = 0; i < snapshot->object_count; i++) {
@@ -222,7 +225,7 @@ static enum status write_newest(struct db *db, const struct host_state *host, st
     }
     if (status != ST_OK)
         return status;
-    write_lists(&snapshot, out);
+    api_host_write_lists(&snapshot, out);
     snapshot_done(&snapshot);
     return ST_OK;
 }
@@ -259,12 +262,12 @@ static enum status write_finding_ids(struct db *db, const struct host_state *hos
 static enum status write_stored(struct db *db, const struct host_state *host, struct strbuf *out,
                                 struct err *err)
 {
-    enum status status = write_drivers(db, host->key, out, err);
+    enum status status = api_host_write_drivers(db, host->key, TIME_UNKNOWN, out, err);
 
     if (status == ST_OK)
         status = write_changes(db, host->key, out, err);
     if (status == ST_OK)
-        status = write_boots(db, host->key, out, err);
+        status = write_boots(db, host, out, err);
     if (status == ST_OK)
         status = write_totals_series(db, host, out, err);
     if (status == ST_OK)

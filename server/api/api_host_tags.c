@@ -6,14 +6,12 @@
  */
 #include "server/api/api_common.h"
 #include "server/api/api_hosts.h"
+#include "server/api/host_moment.h"
 #include "server/api/json_out.h"
 #include "server/api/list.h"
 #include "server/store/store_snapshots.h"
 
 #include <math.h>
-
-/* Boot times are computed from uptimes and wander a little; closer than this is the same boot. */
-#define SAME_BOOT_US (2 * US_PER_MINUTE)
 
 struct row_item {
     int64_t id;
@@ -62,54 +60,6 @@ static const struct list_spec spec = {
     .max_limit = LIMIT_TABLE_ROWS,
 };
 
-/* One moment of the host: from memory or from the store. */
-struct moment {
-    struct arena arena;
-    struct snapshot snapshot;
-    bool stored; /* snapshot owns the tables */
-    int64_t taken_at_us;
-    int64_t boot_at_us;
-    const struct snapshot_totals *totals;
-    struct snapshot_table table[POOL_COUNT];
-};
-
-static void moment_done(struct moment *moment)
-{
-    if (moment->stored)
-        snapshot_done(&moment->snapshot);
-    arena_done(&moment->arena);
-}
-
-static enum status moment_newest(const struct host_state *host, struct moment *moment,
-                                 struct err *err)
-{
-    enum status status = host_state_tables(host, &moment->arena, moment->table);
-
-    moment->taken_at_us = host->taken_at_us;
-    moment->boot_at_us = host->boot_at_us;
-    moment->totals = &host->totals;
-    return status == ST_OK ? ST_OK : err_set(err, status, "could not read a host: out of memory");
-}
-
-static enum status moment_stored(struct db *db, const struct host_state *host, int64_t at_us,
-                                 const char *field, struct moment *moment, struct err *err)
-{
-    enum status status = store_snapshot_at(db, host->key, at_us, &moment->snapshot, err);
-
-    if (status == ST_NOT_FOUND)
-        return err_field(err, ST_NOT_FOUND, field, "host \"%s\" has no snapshot at or before that",
-                         host->id);
-    if (status != ST_OK)
-        return status;
-    moment->stored = true;
-    moment->taken_at_us = moment->snapshot.taken_at_us;
-    moment->boot_at_us = moment->snapshot.boot_at_us;
-    moment->totals = &moment->snapshot.totals;
-    for (unsigned p = 0; p < POOL_COUNT; p++)
-        moment->table[p] = moment->snapshot.table[p];
-    return ST_OK;
-}
-
 /* What the rows are made of. */
 struct table_request {
     const struct host_state *host;
@@ -123,14 +73,14 @@ struct table_request {
     bool has_since;
     bool rebooted;
     bool boots_known;
-    struct moment now;
-    struct moment before;
+    struct host_moment now;
+    struct host_moment before;
 };
 
 static void request_done(struct table_request *request)
 {
-    moment_done(&request->now);
-    moment_done(&request->before);
+    host_moment_done(&request->now);
+    host_moment_done(&request->before);
 }
 
 /* ---- rows
@@ -250,13 +200,7 @@ static void write_head(const struct table_request *request, struct strbuf *out)
     json_bool(out, "rebooted", request->rebooted);
     json_time(out, "boot_at", request->now.boot_at_us);
     json_i64(out, "rows_total", (int64_t)rows_total(request));
-    json_key_open(out, "totals", '{');
-    for (unsigned i = 0; i < TOTAL_COUNT; i++)
-        json_i64(out, total_name((enum total)i),
-                 totals_has(request->now.totals, (enum total)i)
-                     ? api_number(request->now.totals->value[i])
-                     : NUMBER_ABSENT);
-    json_close(out, '}');
+    host_moment_write_totals(request->now.totals, out);
     json_key(out, "cohort");
     if (cohort == NULL) {
         json_value_text(out, NULL);
@@ -284,36 +228,29 @@ static enum status read_params(const struct req *rq, struct table_request *reque
     return status;
 }
 
-static bool same_boot(int64_t a, int64_t b)
-{
-    return (a > b ? a - b : b - a) < SAME_BOOT_US;
-}
-
 static enum status read_moments(const struct req *rq, struct table_request *request,
                                 struct err *err)
 {
     AUTO_DBLEASE struct db *db = NULL;
-    bool newest = request->at_us == TIME_UNKNOWN || request->at_us >= request->host->taken_at_us;
     enum status status = ST_OK;
 
     request->has_since = request->since_us != TIME_UNKNOWN;
-    if (!newest || request->has_since)
+    if (!host_moment_is_newest(request->host, request->at_us) || request->has_since)
         status = api_lease(rq, &db, err);
-    if (status == ST_OK && newest)
-        status = moment_newest(request->host, &request->now, err);
-    else if (status == ST_OK)
-        status = moment_stored(db, request->host, request->at_us, "at", &request->now, err);
+    if (status == ST_OK)
+        status = host_moment_read(db, request->host, request->at_us, "at", &request->now, err);
     if (status != ST_OK || !request->has_since)
         return status;
     if (request->since_us > request->now.taken_at_us)
         return err_field(err, ST_INVALID, "since", "since must not be after the snapshot shown");
-    status = moment_stored(db, request->host, request->since_us, "since", &request->before, err);
+    status =
+        host_moment_stored(db, request->host, request->since_us, "since", &request->before, err);
     if (status != ST_OK)
         return status;
     request->boots_known =
         request->now.boot_at_us != TIME_UNKNOWN && request->before.boot_at_us != TIME_UNKNOWN;
-    request->rebooted =
-        request->boots_known && !same_boot(request->now.boot_at_us, request->before.boot_at_us);
+    request->rebooted = request->boots_known &&
+                        !host_same_boot(request->now.boot_at_us, request->before.boot_at_us);
     return ST_OK;
 }
 

@@ -33,6 +33,7 @@ static void write_outcome(const struct ticket *ticket, const struct ingest_batch
     struct doc doc;
     doc_init(&doc, doc_form_of(ticket->rq->accept), &rs->body);
     doc_map(&doc);
+    ingest_refusals_count(ticket->rq->app, &ticket->refusals, batch);
     ingest_reply_members(&doc, &ticket->refusals, batch);
     if (ticket->more != NULL)
         ticket->more(ticket->rq, batch, &doc);

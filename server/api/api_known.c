@@ -5,6 +5,8 @@
 #include "server/api/api_common.h"
 #include "server/api/json_out.h"
 #include "server/api/list.h"
+#include "server/known/known_finding.h"
+#include "server/store/store_findings.h"
 
 #include <string.h>
 
@@ -131,10 +133,97 @@ enum status api_known_list(struct req *rq, struct resp *rs, struct err *err)
 /* ---- changes ----------------------------------------------------------------------------------
  */
 
+/* What an entry would replace. */
+static const char *place_of(const struct known_list *present, const char *id)
+{
+    const struct known_leak *old = known_find(present, id);
+    return old == NULL ? "new" : old->imported ? "replaces_imported" : "replaces_builtin";
+}
+
+/* The findings that stand open and what this entry would say of each. */
+static void write_matches(const struct known_leak *leak, const struct finding_records *records,
+                          struct strbuf *out)
+{
+    struct known_list alone = {.items = (struct known_leak *)(uintptr_t)leak, .count = 1};
+
+    json_key_open(out, "matches", '[');
+    for (size_t i = 0; i < records->count; i++) {
+        struct known_match match;
+        const struct finding *finding = &records->items[i].finding;
+        if (known_match_finding(&alone, finding, 1, &match) == 0)
+            continue;
+        json_open(out, '{');
+        json_text(out, "finding_id", finding->id);
+        json_text(out, "summary", finding->summary);
+        json_text(out, "fit", known_fit_text(match.fit));
+        json_text(out, "says", match.says[0] == '\0' ? NULL : match.says);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+static void write_import(const struct known_list *list, const struct known_list *present,
+                         const struct finding_records *records, bool stored, struct strbuf *out)
+{
+    json_open(out, '{');
+    json_bool(out, "stored", stored);
+    json_key_open(out, "entries", '[');
+    for (size_t i = 0; i < list->count; i++) {
+        json_open(out, '{');
+        json_text(out, "id", list->items[i].id);
+        json_text(out, "title", list->items[i].title);
+        json_text(out, "change", place_of(present, list->items[i].id));
+        write_matches(&list->items[i], records, out);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_close(out, '}');
+}
+
+enum status api_known_import(struct req *rq, struct resp *rs, struct err *err)
+{
+    static const char *const names[] = {"preview"};
+    static const struct finding_filter open = {.statuses =
+                                                   1u << FINDING_OPEN | 1u << FINDING_ACKNOWLEDGED};
+    AUTO_KNOWN struct known_list list = {0};
+    AUTO_KNOWN_VIEW struct known_view *known = NULL;
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+    AUTO_DBLEASE struct db *db = NULL;
+    struct audit_entry audit = api_audit(rq, "known_leak.import", "file");
+    int preview = -1;
+    enum status status = req_query_only(rq, names, 1, err);
+
+    if (status == ST_OK)
+        status = api_query_flag(rq, "preview", &preview, err);
+    if (status == ST_OK)
+        status = known_add_file(&list, rq->body, rq->body_length, true, err);
+    if (status == ST_OK && list.count == 0)
+        status = err_field(err, ST_INVALID, "leaks", "the file holds no known leak");
+    if (status == ST_OK)
+        status = api_lease(rq, &db, err);
+    if (status == ST_OK)
+        status = known_view_get(rq->app->known, db, &known, err);
+    if (status == ST_OK)
+        status = store_findings_list(db, &open, &records, err);
+    if (status == ST_OK && list.count == 1)
+        audit.object = list.items[0].id;
+    if (status == ST_OK && preview != 1)
+        status = store_known_put(db, &list, &audit, err);
+    if (status != ST_OK)
+        return status;
+    if (preview != 1)
+        log_info("known leaks imported", "by", rq->principal, "from", rq->peer);
+    write_import(&list, known_view_list(known), &records, preview != 1, &rs->body);
+    rs->media = MEDIA_JSON;
+    rs->code = preview == 1 ? 200 : 201;
+    return ST_OK;
+}
+
 enum status api_known_put(struct req *rq, struct resp *rs, struct err *err)
 {
     AUTO_KNOWN struct known_list list = {0};
     AUTO_DBLEASE struct db *db = NULL;
+    struct audit_entry audit = api_audit(rq, "known_leak.put", rq->args[0]);
     enum status status = req_query_only(rq, NULL, 0, err);
 
     if (status == ST_OK && !known_id_valid(rq->args[0]))
@@ -146,7 +235,7 @@ enum status api_known_put(struct req *rq, struct resp *rs, struct err *err)
     if (status == ST_OK)
         status = api_lease(rq, &db, err);
     if (status == ST_OK)
-        status = store_known_put(db, &list, rq->principal, err);
+        status = store_known_put(db, &list, &audit, err);
     if (status != ST_OK)
         return status;
     log_info("known leak written", "id", list.items[0].id, "by", rq->principal, "from", rq->peer);
@@ -156,13 +245,14 @@ enum status api_known_put(struct req *rq, struct resp *rs, struct err *err)
 
 enum status api_known_delete(struct req *rq, struct resp *rs, struct err *err)
 {
+    struct audit_entry audit = api_audit(rq, "known_leak.delete", rq->args[0]);
     AUTO_DBLEASE struct db *db = NULL;
     enum status status = req_query_only(rq, NULL, 0, err);
 
     if (status == ST_OK)
         status = api_lease(rq, &db, err);
     if (status == ST_OK)
-        status = store_known_remove(db, rq->args[0], err);
+        status = store_known_remove(db, rq->args[0], &audit, err);
     if (status != ST_OK)
         return status;
     log_info("known leak removed", "id", rq->args[0], "by", rq->principal, "from", rq->peer);

@@ -353,6 +353,30 @@ static void log_change(const struct req *rq, const char *what, const char *name)
              rq->request_id);
 }
 
+/* Within the transaction that logs the change. */
+struct change {
+    const struct notify_target *target;
+    int64_t *id;
+};
+
+static enum status create_tx(struct db *db, void *arg, struct err *err)
+{
+    const struct change *change = arg;
+    return store_notify_create(db, change->target, change->id, err);
+}
+
+static enum status update_tx(struct db *db, void *arg, struct err *err)
+{
+    const struct change *change = arg;
+    return store_notify_update(db, change->target, err);
+}
+
+static enum status remove_tx(struct db *db, void *arg, struct err *err)
+{
+    const struct change *change = arg;
+    return store_notify_remove(db, *change->id, err);
+}
+
 enum status api_notify_post(struct req *rq, struct resp *rs, struct err *err)
 {
     AUTO_JSON json_t *json = NULL;
@@ -373,8 +397,10 @@ enum status api_notify_post(struct req *rq, struct resp *rs, struct err *err)
     }
     if (status == ST_OK)
         status = api_lease(rq, &db, err);
+    struct change change = {&target, &id};
+    struct audit_entry audit = api_audit(rq, "notify_target.create", target.name);
     if (status == ST_OK)
-        status = store_notify_create(db, &target, &id, err);
+        status = store_audited(db, &audit, create_tx, &change, err);
     if (status != ST_OK)
         return status;
     log_change(rq, "notification target made", target.name);
@@ -411,8 +437,10 @@ enum status api_notify_patch(struct req *rq, struct resp *rs, struct err *err)
         status = err_field(err, ST_INVALID, "secret", "a new address needs the secret again");
     if (status == ST_OK && version >= 0)
         target->version = version;
+    struct change change = {target, &id};
+    struct audit_entry audit = api_audit(rq, "notify_target.change", target->name);
     if (status == ST_OK)
-        status = store_notify_update(db, target, err);
+        status = store_audited(db, &audit, update_tx, &change, err);
     if (status == ST_CONFLICT && err != NULL && strcmp(err->field, "If-Match") == 0) {
         rs->code = 412;
         rs->problem = "precondition_failed";
@@ -426,6 +454,7 @@ enum status api_notify_patch(struct req *rq, struct resp *rs, struct err *err)
 
 enum status api_notify_delete(struct req *rq, struct resp *rs, struct err *err)
 {
+    AUTO_NOTIFY_TARGETS struct notify_targets targets = {0};
     AUTO_DBLEASE struct db *db = NULL;
     int64_t id = 0;
     enum status status = req_query_only(rq, NULL, 0, err);
@@ -435,7 +464,12 @@ enum status api_notify_delete(struct req *rq, struct resp *rs, struct err *err)
     if (status == ST_OK)
         status = api_lease(rq, &db, err);
     if (status == ST_OK)
-        status = store_notify_remove(db, id, err);
+        status = store_notify_get(db, id, NULL, &targets, err);
+    struct change change = {NULL, &id};
+    struct audit_entry audit = api_audit(rq, "notify_target.delete",
+                                         status == ST_OK ? targets.items[0].name : rq->args[0]);
+    if (status == ST_OK)
+        status = store_audited(db, &audit, remove_tx, &change, err);
     if (status != ST_OK)
         return status;
     log_change(rq, "notification target removed", rq->args[0]);
@@ -473,6 +507,10 @@ enum status api_notify_test(struct req *rq, struct resp *rs, struct err *err)
         status = api_lease(rq, &db, err);
     if (status == ST_OK)
         status = store_notify_get(db, id, NULL, &targets, err);
+    if (status != ST_OK)
+        return status;
+    struct audit_entry audit = api_audit(rq, "notify_target.test", targets.items[0].name);
+    status = store_audit_add(db, &audit, err);
     if (status != ST_OK)
         return status;
     log_change(rq, "notification target tested", targets.items[0].name);

@@ -3,8 +3,10 @@
 
 #include "server/api/api_common.h"
 #include "server/api/finding_json.h"
+#include "server/api/host_item.h"
 #include "server/api/json_out.h"
-#include "server/api/list.h"
+#include "server/api/overview_fleet.h"
+#include "server/store/store_fleet.h"
 #include "server/store/store_snapshots.h"
 
 #include <stdatomic.h>
@@ -15,6 +17,10 @@ struct overview {
     struct finding_summary summary;
     struct finding_records findings;
     struct known_view *known;
+    struct store_fleet_hosts told; /* what findings say of hosts */
+    struct store_fleet_news news;
+    struct store_awaiting_list awaiting;
+    int64_t since_us;
     int64_t last_hour;
     int64_t last_day;
 };
@@ -34,23 +40,14 @@ static enum status read_database(const struct req *rq, int64_t now, struct overv
     if (status == ST_OK)
         status = store_snapshots_count(db, now - US_PER_DAY, &ret->last_day, err);
     if (status == ST_OK)
+        status = store_fleet_hosts(db, &ret->told, err);
+    if (status == ST_OK)
+        status = store_fleet_news(db, ret->since_us, &ret->news, err);
+    if (status == ST_OK)
+        status = store_hosts_awaiting(db, NULL, &ret->awaiting, err);
+    if (status == ST_OK)
         status = known_view_get(rq->app->known, db, &ret->known, err);
     return status == ST_OK ? store_findings_list(db, &filter, &ret->findings, err) : status;
-}
-
-static void write_hosts(const struct fleet_list *list, const struct overview *overview, int64_t now,
-                        struct strbuf *out)
-{
-    size_t silent = 0;
-
-    for (size_t i = 0; i < list->count; i++)
-        silent += api_host_silent(list->items[i], now);
-    json_key_open(out, "hosts", '{');
-    json_i64(out, "total", (int64_t)list->count);
-    json_i64(out, "reporting", (int64_t)(list->count - silent));
-    json_i64(out, "silent", (int64_t)silent);
-    json_i64(out, "in_findings", overview->summary.hosts);
-    json_close(out, '}');
 }
 
 /* A sum of what is known; null when no host says. */
@@ -170,9 +167,13 @@ static enum status write_overview(const struct req *rq, const struct fleet_list 
     json_time(out, "as_of", as_of);
     json_time(out, "analyzed_at", atomic_load(&rq->app->analyzed_at_us));
     json_time(out, "analyzed_as_of", atomic_load(&rq->app->analyzed_as_of_us));
-    write_hosts(list, overview, now, out);
+    const struct overview_fleet fleet = {list, &overview->told, &overview->awaiting, now};
+    enum status status = overview_fleet_write(&fleet, overview->summary.hosts, out);
+    overview_checked_write(view, list, overview->news.since_us, out);
+    overview_news_write(&overview->news, out);
     write_sums(list, overview, out);
-    enum status status = write_findings(overview, out);
+    if (status == ST_OK)
+        status = write_findings(overview, out);
     write_top_tags(view, rq->app->tagdict, out);
     json_bool(out, "simulated", simulated);
     return status;
@@ -182,9 +183,13 @@ enum status api_overview_get(struct req *rq, struct resp *rs, struct err *err)
 {
     AUTO_FLEET_VIEW struct fleet_view *view = NULL;
     AUTO_FLEET_LIST struct fleet_list list = {0};
+    static const char *const names[] = {"since"};
     struct overview overview = {0};
     int64_t now = clock_wall_us();
-    enum status status = req_query_only(rq, NULL, 0, err);
+    enum status status = req_query_only(rq, names, 1, err);
+
+    if (status == ST_OK)
+        status = req_query_time(rq, "since", now - US_PER_DAY, &overview.since_us, err);
 
     if (status == ST_OK)
         status = api_view(rq, &view, err);
@@ -196,10 +201,14 @@ enum status api_overview_get(struct req *rq, struct resp *rs, struct err *err)
         status = write_overview(rq, &list, view, &overview, now, &rs->body);
     finding_records_done(&overview.findings);
     known_view_release(overview.known);
+    store_fleet_hosts_done(&overview.told);
+    store_fleet_news_done(&overview.news);
+    store_awaiting_list_done(&overview.awaiting);
     if (status != ST_OK)
         return status;
     /* The clock ticks, the overview does not: it stands behind what the ETag is made of. */
     status = api_reply_json(rs, err);
+    json_time(&rs->body, "changes_since", overview.since_us);
     json_time(&rs->body, "server_time", now);
     json_close(&rs->body, '}');
     return status;

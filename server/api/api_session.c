@@ -211,11 +211,14 @@ static enum status by_password(struct req *rq, struct resp *rs, struct err *err)
     if (status != ST_OK)
         return status;
     unsigned wait = auth_attempt(req_auth(rq), req_peer_key(rq), fields.name);
-    if (wait > 0)
+    if (wait > 0) {
+        rs->quota = auth_quota(req_auth(rq), req_peer_key(rq), fields.name);
         return too_many(rs, wait, err);
+    }
     status = verify_password(rq, fields.name, fields.password, &user, hash, err);
     if (status != ST_UNAUTHORIZED)
         auth_attempt_ok(req_auth(rq), req_peer_key(rq), fields.name);
+    rs->quota = auth_quota(req_auth(rq), req_peer_key(rq), fields.name);
     if (status != ST_OK)
         return status;
     if (!role_parse(user.role, &role))

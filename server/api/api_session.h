@@ -20,17 +20,17 @@ enum status api_sessions_delete(struct req *rq, struct resp *rs, struct err *err
 enum status api_setup_post(struct req *rq, struct resp *rs, struct err *err);
 
 #define API_SESSION_ROUTES                                                                         \
-    ROUTE(METHOD_POST, "/api/v1/session", ROLE_NONE, API_SESSION_BODY_MAX, MEDIA_JSON, MEDIA_JSON, \
-          api_session_post, "createSession"),                                                      \
+    ROUTE_LIMITED(METHOD_POST, "/api/v1/session", ROLE_NONE, API_SESSION_BODY_MAX, MEDIA_JSON,     \
+                  MEDIA_JSON, api_session_post, "createSession"),                                  \
         ROUTE(METHOD_GET, "/api/v1/session", ROLE_NONE, 0, 0, MEDIA_JSON, api_session_get,         \
               "getSession"),                                                                       \
         ROUTE(METHOD_DELETE, "/api/v1/session", ROLE_NONE, 0, 0, MEDIA_JSON, api_session_delete,   \
               "deleteSession"),                                                                    \
-        ROUTE(METHOD_POST, "/api/v1/session/password", ROLE_VIEWER, API_SESSION_BODY_MAX,          \
-              MEDIA_JSON, MEDIA_JSON, api_session_password, "changePassword"),                     \
+        ROUTE_LIMITED(METHOD_POST, "/api/v1/session/password", ROLE_VIEWER, API_SESSION_BODY_MAX,  \
+                      MEDIA_JSON, MEDIA_JSON, api_session_password, "changePassword"),             \
         ROUTE(METHOD_DELETE, "/api/v1/sessions", ROLE_VIEWER, 0, 0, MEDIA_JSON,                    \
               api_sessions_delete, "deleteSessions"),                                              \
-        ROUTE(METHOD_POST, "/api/v1/setup", ROLE_NONE, API_SESSION_BODY_MAX, MEDIA_JSON,           \
-              MEDIA_JSON, api_setup_post, "setup")
+        ROUTE_LIMITED(METHOD_POST, "/api/v1/setup", ROLE_NONE, API_SESSION_BODY_MAX, MEDIA_JSON,   \
+                      MEDIA_JSON, api_setup_post, "setup")
 
 #endif

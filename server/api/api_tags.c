@@ -30,6 +30,9 @@ struct tag_item {
     const char *description;
     const char *source;
     int64_t findings;
+    const char *worst_severity; /* of these findings; NULL: none */
+    double max_score;           /* of the biggest host against its cohort */
+    int64_t day_bytes;          /* change of the fleet's sum over the last day */
 };
 
 #define COLUMN(field, kind) LIST_COLUMN(struct tag_item, field, kind)
@@ -48,6 +51,9 @@ static const struct list_column columns[] = {
     COLUMN(description, LIST_TEXT),
     COLUMN(source, LIST_TEXT),
     COLUMN(findings, LIST_I64),
+    COLUMN(worst_severity, LIST_TEXT),
+    COLUMN(max_score, LIST_REAL),
+    COLUMN(day_bytes, LIST_I64),
 };
 
 static const struct list_spec spec = {
@@ -59,9 +65,13 @@ static const struct list_spec spec = {
     .max_limit = LIST_LIMIT_MAX,
 };
 
-static size_t findings_of(const struct finding_records *records, enum pool pool, uint32_t tag)
+/* How many, and the worst of them. */
+static size_t findings_of(const struct finding_records *records, enum pool pool, uint32_t tag,
+                          enum finding_severity *ret_worst)
 {
     size_t count = 0;
+
+    *ret_worst = SEVERITY_INFO;
 
     for (size_t i = 0; i < records->count; i++) {
         const struct finding *finding = &records->items[i].finding;
@@ -70,6 +80,8 @@ static size_t findings_of(const struct finding_records *records, enum pool pool,
         for (size_t j = 0; j < finding->tag_count; j++) {
             if (finding->tags[j] == tag) {
                 count++;
+                if (finding->severity > *ret_worst)
+                    *ret_worst = finding->severity;
                 break;
             }
         }
@@ -79,8 +91,13 @@ static size_t findings_of(const struct finding_records *records, enum pool pool,
 
 static void item_fill(const struct fleet_view *view, const struct view_tag *tag,
                       const struct tagdict *dict, const struct finding_records *records,
-                      struct tag_item *item)
+                      const struct trends *trends, struct tag_item *item)
 {
+    enum finding_severity worst;
+    int64_t findings = (int64_t)findings_of(records, tag->pool, tag->tag, &worst);
+    const struct view_peer *peer = tag->max_host == VIEW_NONE
+                                       ? NULL
+                                       : fleet_view_peer(view, tag->max_host, tag->pool, tag->tag);
     const struct tagdict_entry *entry = tagdict_find(dict, tag->tag);
     const struct host_state *max =
         tag->max_host == VIEW_NONE ? NULL : view->list.items[tag->max_host];
@@ -100,7 +117,10 @@ static void item_fill(const struct fleet_view *view, const struct view_tag *tag,
         .driver = entry == NULL ? NULL : entry->driver,
         .description = entry == NULL ? NULL : entry->description,
         .source = entry == NULL ? NULL : entry->source,
-        .findings = (int64_t)findings_of(records, tag->pool, tag->tag),
+        .findings = findings,
+        .worst_severity = findings == 0 ? NULL : api_severity_names[worst],
+        .max_score = view_peer_score(peer, tag->max_bytes),
+        .day_bytes = trend_day(trends_find(trends, tag->pool, tag->tag)),
     };
 }
 
@@ -113,6 +133,13 @@ static bool item_matches(const struct tag_item *item, enum pool pool, const char
     tag_format(item->tag, text);
     return q == NULL || api_text_has(text, q) || api_text_has(item->driver, q) ||
            api_text_has(item->description, q);
+}
+
+static enum status read_trends(const struct req *rq, struct trends **ret_trends, struct err *err)
+{
+    AUTO_DBLEASE struct db *db = NULL;
+    enum status status = api_lease(rq, &db, err);
+    return status == ST_OK ? trends_get(rq->app->trends, db, ret_trends, err) : status;
 }
 
 static enum status open_findings(const struct req *rq, const char *tag,
@@ -131,6 +158,7 @@ enum status api_tags_list(struct req *rq, struct resp *rs, struct err *err)
     AUTO_LIST_QUERY struct list_query query = {0};
     AUTO_FLEET_VIEW struct fleet_view *view = NULL;
     AUTO_FINDING_RECORDS struct finding_records records = {0};
+    AUTO_TRENDS struct trends *trends = NULL;
     enum pool pool = POOL_UNKNOWN;
     enum status status = req_query_only(rq, names, sizeof names / sizeof names[0], err);
 
@@ -141,6 +169,8 @@ enum status api_tags_list(struct req *rq, struct resp *rs, struct err *err)
     if (status == ST_OK)
         status = open_findings(rq, NULL, &records, err);
     if (status == ST_OK)
+        status = read_trends(rq, &trends, err);
+    if (status == ST_OK)
         status = api_view(rq, &view, err);
     if (status != ST_OK)
         return status;
@@ -150,10 +180,92 @@ enum status api_tags_list(struct req *rq, struct resp *rs, struct err *err)
     if (items == NULL)
         return err_set(err, ST_NOMEM, "could not list tags: out of memory");
     for (size_t i = 0; i < view->tag_count; i++) {
-        item_fill(view, &view->tags[i], rq->app->tagdict, &records, &items[count]);
+        item_fill(view, &view->tags[i], rq->app->tagdict, &records, trends, &items[count]);
         count += item_matches(&items[count], pool, req_query(rq, "q"));
     }
     return list_reply(rq, rs, &spec, &query, NULL, items, sizeof *items, count, err);
+}
+
+/* ---- all of them, as columns
+ * --------------------------------------------------------------------------- */
+
+/* A week as one character a point: 0..z of the tag's own highest, - where nothing is known. */
+static void write_spark(const struct trend *trend, struct strbuf *out)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char text[TREND_POINTS + 1];
+    int64_t most = 1;
+
+    for (size_t i = 0; trend != NULL && i < TREND_POINTS; i++)
+        most = trend->sum[i] > most ? trend->sum[i] : most;
+    for (size_t i = 0; i < TREND_POINTS; i++) {
+        bool known = trend != NULL && trend->sum[i] != INT64_MIN;
+        text[i] = known ? digits[(int)((double)trend->sum[i] / (double)most * 35 + 0.5)] : '-';
+    }
+    text[TREND_POINTS] = '\0';
+    json_value_text(out, text);
+}
+
+/* One column of the list's own cells. */
+static void write_cells(const struct tag_item *items, size_t count,
+                        const struct list_column *column, struct strbuf *out)
+{
+    json_key_open(out, column->name, '[');
+    for (size_t i = 0; i < count; i++) {
+        const char *cell = (const char *)&items[i] + column->offset;
+        json_comma(out);
+        if (column->kind == LIST_I64)
+            json_value_i64(out, *(const int64_t *)(const void *)cell);
+        else if (column->kind == LIST_REAL)
+            json_value_real(out, *(const double *)(const void *)cell);
+        else if (column->kind == LIST_TAG)
+            json_value_tag(out, *(const uint32_t *)(const void *)cell);
+        else if (column->kind == LIST_ENUM)
+            json_value_text(out, column->names[*(const int *)(const void *)cell]);
+        else
+            json_value_text(out, *(const char *const *)(const void *)cell);
+    }
+    json_close(out, ']');
+}
+
+enum status api_tags_table(struct req *rq, struct resp *rs, struct err *err)
+{
+    AUTO_FLEET_VIEW struct fleet_view *view = NULL;
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+    AUTO_TRENDS struct trends *trends = NULL;
+    struct strbuf *out = &rs->body;
+    enum status status = req_query_only(rq, NULL, 0, err);
+
+    if (status == ST_OK)
+        status = open_findings(rq, NULL, &records, err);
+    if (status == ST_OK)
+        status = read_trends(rq, &trends, err);
+    if (status == ST_OK)
+        status = api_view(rq, &view, err);
+    if (status != ST_OK)
+        return status;
+    AUTO_FREE struct tag_item *items = calloc(view->tag_count + 1, sizeof *items);
+    if (items == NULL)
+        return err_set(err, ST_NOMEM, "could not list tags: out of memory");
+    for (size_t i = 0; i < view->tag_count; i++)
+        item_fill(view, &view->tags[i], rq->app->tagdict, &records, trends, &items[i]);
+    json_open(out, '{');
+    json_time(out, "as_of", view->as_of_us);
+    json_i64(out, "hosts_total", (int64_t)view->list.count);
+    json_time(out, "trend_newest", trends->newest_us);
+    json_i64(out, "trend_step_seconds", TREND_STEP_US / US_PER_SECOND);
+    json_key_open(out, "columns", '{');
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
+        write_cells(items, view->tag_count, &columns[i], out);
+    json_key_open(out, "trend", '[');
+    for (size_t i = 0; i < view->tag_count; i++) {
+        json_comma(out);
+        write_spark(trends_find(trends, view->tags[i].pool, view->tags[i].tag), out);
+    }
+    json_close(out, ']');
+    json_close(out, '}');
+    json_close(out, '}');
+    return api_reply_json(rs, err);
 }
 
 /* ---- one tag
@@ -213,7 +325,8 @@ static void write_owners(const struct tagdict *dict, uint32_t tag,
 }
 
 static void write_pools(const struct fleet_view *view, const struct tagdict *dict, uint32_t tag,
-                        const struct finding_records *records, struct strbuf *out)
+                        const struct finding_records *records, const struct trends *trends,
+                        struct strbuf *out)
 {
     json_key_open(out, "pools", '[');
     for (unsigned p = 0; p < POOL_COUNT; p++) {
@@ -221,7 +334,7 @@ static void write_pools(const struct fleet_view *view, const struct tagdict *dic
         struct tag_item item;
         if (place == VIEW_NONE)
             continue;
-        item_fill(view, &view->tags[place], dict, records, &item);
+        item_fill(view, &view->tags[place], dict, records, trends, &item);
         list_write_json(&spec, &item, out);
     }
     json_close(out, ']');
@@ -238,7 +351,8 @@ static void write_known(const struct known_list *known, uint32_t tag, struct str
 
 static void write_tag(const struct req *rq, const struct fleet_view *view, uint32_t tag,
                       const struct finding_records *records, const struct driver_items *drivers,
-                      const struct known_list *known, struct strbuf *out)
+                      const struct known_list *known, const struct trends *trends,
+                      struct strbuf *out)
 {
     unsigned char bytes[4];
 
@@ -248,7 +362,7 @@ static void write_tag(const struct req *rq, const struct fleet_view *view, uint3
     json_key(out, "hex");
     strbuf_printf(out, "\"%02x %02x %02x %02x\"", bytes[0], bytes[1], bytes[2], bytes[3]);
     write_owners(rq->app->tagdict, tag, drivers, out);
-    write_pools(view, rq->app->tagdict, tag, records, out);
+    write_pools(view, rq->app->tagdict, tag, records, trends, out);
     json_key_open(out, "findings", '[');
     for (size_t i = 0; i < records->count; i++) {
         json_comma(out);
@@ -286,6 +400,7 @@ enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err)
     AUTO_FINDING_RECORDS struct finding_records records = {0};
     AUTO_DRIVER_ITEMS struct driver_items drivers = {0};
     AUTO_KNOWN_VIEW struct known_view *leaks = NULL;
+    AUTO_TRENDS struct trends *trends = NULL;
     char text[TAG_TEXT_MAX];
     uint32_t tag = 0;
     enum status status = req_query_only(rq, NULL, 0, err);
@@ -299,6 +414,8 @@ enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err)
     if (status == ST_OK)
         status = drivers_of(rq, text, &drivers, &leaks, err);
     if (status == ST_OK)
+        status = read_trends(rq, &trends, err);
+    if (status == ST_OK)
         status = api_view(rq, &view, err);
     if (status != ST_OK)
         return status;
@@ -307,7 +424,7 @@ enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err)
                  drivers.count > 0 || dict_names(rq->app->tagdict, tag);
     if (!known)
         return err_set(err, ST_NOT_FOUND, "tag \"%s\" is not known", text);
-    write_tag(rq, view, tag, &records, &drivers, known_view_list(leaks), &rs->body);
+    write_tag(rq, view, tag, &records, &drivers, known_view_list(leaks), trends, &rs->body);
     return api_reply_json(rs, err);
 }
 

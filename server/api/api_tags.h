@@ -9,6 +9,11 @@ enum status api_tags_list(struct req *rq, struct resp *rs, struct err *err);
 enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err);
 enum status api_tags_hosts(struct req *rq, struct resp *rs, struct err *err);
 enum status api_tags_series(struct req *rq, struct resp *rs, struct err *err);
+enum status api_tags_table(struct req *rq, struct resp *rs, struct err *err);
+enum status api_tags_distribution(struct req *rq, struct resp *rs, struct err *err);
+enum status api_tags_versions(struct req *rq, struct resp *rs, struct err *err);
+enum status api_tags_buckets(struct req *rq, struct resp *rs, struct err *err);
+enum status api_tags_lockstep(struct req *rq, struct resp *rs, struct err *err);
 
 #define API_TAGS_ROUTES                                                                            \
     ROUTE(METHOD_GET, "/api/v1/tags", ROLE_VIEWER, 0, 0, MEDIA_JSON | MEDIA_NDJSON | MEDIA_CSV,    \
@@ -18,6 +23,16 @@ enum status api_tags_series(struct req *rq, struct resp *rs, struct err *err);
         ROUTE(METHOD_GET, "/api/v1/tags/{tag}/hosts", ROLE_VIEWER, 0, 0,                           \
               MEDIA_JSON | MEDIA_NDJSON | MEDIA_CSV, api_tags_hosts, "listTagHosts"),              \
         ROUTE(METHOD_GET, "/api/v1/tags/{tag}/series", ROLE_VIEWER, 0, 0, MEDIA_JSON,              \
-              api_tags_series, "getTagSeries")
+              api_tags_series, "getTagSeries"),                                                    \
+        ROUTE(METHOD_GET, "/api/v1/tag-table", ROLE_VIEWER, 0, 0, MEDIA_JSON, api_tags_table,      \
+              "getTagTable"),                                                                      \
+        ROUTE(METHOD_GET, "/api/v1/tags/{tag}/distribution", ROLE_VIEWER, 0, 0, MEDIA_JSON,        \
+              api_tags_distribution, "getTagDistribution"),                                        \
+        ROUTE(METHOD_GET, "/api/v1/tags/{tag}/versions", ROLE_VIEWER, 0, 0, MEDIA_JSON,            \
+              api_tags_versions, "getTagVersions"),                                                \
+        ROUTE(METHOD_GET, "/api/v1/tags/{tag}/buckets", ROLE_VIEWER, 0, 0, MEDIA_JSON,             \
+              api_tags_buckets, "getTagBuckets"),                                                  \
+        ROUTE(METHOD_GET, "/api/v1/tags/{tag}/lockstep", ROLE_VIEWER, 0, 0, MEDIA_JSON,            \
+              api_tags_lockstep, "getTagLockstep")
 
 #endif

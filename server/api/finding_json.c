@@ -9,7 +9,13 @@ static int64_t whole(uint64_t value)
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
-static void write_host(const struct finding_host *host, bool stored, struct strbuf *out)
+static int64_t key_or_absent(int64_t key)
+{
+    return key == 0 ? NUMBER_ABSENT : key;
+}
+
+static void write_host(const struct finding_host *host, const struct finding_host_life *life,
+                       bool stored, struct strbuf *out)
 {
     bool cohort = host->cohort_hosts > 0;
 
@@ -38,6 +44,8 @@ static void write_host(const struct finding_host *host, bool stored, struct strb
              host->process_handles < 0 ? NUMBER_ABSENT : host->process_handles);
     if (stored)
         json_bool(out, "simulated", host->simulated);
+    if (life != NULL)
+        json_i64(out, "muted_by", key_or_absent(life->muted_by));
     json_close(out, '}');
 }
 
@@ -91,7 +99,8 @@ static void write_record(const struct finding_record *record, struct strbuf *out
 {
     static const struct finding_record none = {.muted_until_us = TIME_UNKNOWN,
                                                .opened_at_us = TIME_UNKNOWN,
-                                               .resolved_at_us = TIME_UNKNOWN};
+                                               .resolved_at_us = TIME_UNKNOWN,
+                                               .reopened_at_us = TIME_UNKNOWN};
     const struct finding_record *from = record == NULL ? &none : record;
 
     json_text(out, "note", from->note);
@@ -99,6 +108,12 @@ static void write_record(const struct finding_record *record, struct strbuf *out
     json_text(out, "acknowledged_by", from->acknowledged_by);
     json_time(out, "opened_at", from->opened_at_us);
     json_time(out, "resolved_at", from->resolved_at_us);
+    json_time(out, "reopened_at", from->reopened_at_us);
+    json_i64(out, "reopened_count", from->reopened_count);
+    json_i64(out, "muted_by", key_or_absent(from->muted_by));
+    json_bool(out, "born_muted", from->born_muted);
+    json_i64(out, "muted_hosts", whole(from->muted_hosts));
+    json_i64(out, "version", record == NULL ? NUMBER_ABSENT : from->version);
 }
 
 void finding_json_begin(const struct finding *finding, const struct finding_record *record,
@@ -111,7 +126,9 @@ void finding_json_begin(const struct finding *finding, const struct finding_reco
     json_i64(out, "host_count", whole(total));
     json_key_open(out, "hosts", '[');
     for (size_t i = 0; i < finding->host_count && i < hosts_max; i++)
-        write_host(&finding->hosts[i], record != NULL, out);
+        write_host(&finding->hosts[i],
+                   record == NULL || record->host_lives == NULL ? NULL : &record->host_lives[i],
+                   record != NULL, out);
     json_close(out, ']');
     json_key_open(out, "explained_by", '[');
     for (size_t i = 0; i < finding->cause_count; i++)
@@ -173,6 +190,15 @@ void findings_json_document(const struct finding_list *list, const struct known_
     for (size_t i = 0; i < list->count; i++) {
         finding_json_begin(&list->items[i], NULL, SIZE_MAX, out);
         finding_json_known(&list->items[i], known, out);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_key_open(out, "faulty_hosts", '[');
+    for (size_t i = 0; i < list->fault_count; i++) {
+        json_open(out, '{');
+        json_text(out, "id", list->faults[i].host_id);
+        json_text(out, "name", list->faults[i].host_name);
+        json_text(out, "reason", list->faults[i].reason);
         json_close(out, '}');
     }
     json_close(out, ']');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/ingest_reply.h"
+#include "server/app.h"
 
 void ingest_refusals_note(void *refusals, size_t index, const struct err *err)
 {
@@ -40,6 +41,22 @@ enum ingest_form ingest_form_of(enum media media)
 enum doc_form doc_form_of(enum media accept)
 {
     return accept == MEDIA_CBOR ? DOC_CBOR : DOC_JSON;
+}
+
+static void count_one(struct app *app, enum status code)
+{
+    atomic_fetch_add_explicit(&app->refused[(unsigned)code < ST_COUNT_ ? code : ST_BUG], 1,
+                              memory_order_relaxed);
+}
+
+void ingest_refusals_count(struct app *app, const struct ingest_refusals *refusals,
+                           const struct ingest_batch *batch)
+{
+    for (size_t i = 0; i < refusals->count; i++)
+        count_one(app, refusals->items[i].err.code);
+    for (size_t i = 0; batch != NULL && i < batch->count; i++)
+        if (batch->items[i].outcome == INGEST_REJECTED)
+            count_one(app, batch->items[i].err.code);
 }
 
 static void put_refusal(struct doc *doc, size_t index, const struct err *err)

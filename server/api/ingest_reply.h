@@ -49,6 +49,9 @@ void ingest_refusals_done(struct ingest_refusals *refusals);
 enum ingest_form ingest_form_of(enum media media);
 enum doc_form doc_form_of(enum media accept);
 
+/* Adds what the reply will refuse to the app's counters, by cause. */
+void ingest_refusals_count(struct app *app, const struct ingest_refusals *refusals,
+                           const struct ingest_batch *batch);
 /* The three members into the open map of doc. batch NULL: no document was left to store. Items of
  * the batch are by rising index; both lists of refusals come out as one, in the body's order. */
 void ingest_reply_members(struct doc *doc, const struct ingest_refusals *refusals,

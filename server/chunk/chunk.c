@@ -19,6 +19,8 @@
 #include "common/limits.h"
 #include "server/chunk/varint.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -72,6 +74,36 @@ static unsigned char *put_header(unsigned char *at, const struct snapshot_table 
     return put_varint(at, payload);
 }
 
+/* A context costs more to make than a block of changed rows to pack: one a thread, until it ends.
+ */
+static pthread_key_t context_key;
+static pthread_once_t context_once = PTHREAD_ONCE_INIT;
+
+static void context_free(void *context)
+{
+    ZSTD_freeCCtx(context);
+}
+
+static void context_make_key(void)
+{
+    if (pthread_key_create(&context_key, context_free) != 0)
+        abort(); /* at the first block of all: no keys are left in a process that has just begun */
+}
+
+static size_t pack(void *out, size_t room, const void *in, size_t length)
+{
+    pthread_once(&context_once, context_make_key);
+    ZSTD_CCtx *context = pthread_getspecific(context_key);
+    if (context == NULL) {
+        context = ZSTD_createCCtx();
+        if (context == NULL || pthread_setspecific(context_key, context) != 0) {
+            ZSTD_freeCCtx(context);
+            return ZSTD_compress(out, room, in, length, ZSTD_LEVEL);
+        }
+    }
+    return ZSTD_compressCCtx(context, out, room, in, length, ZSTD_LEVEL);
+}
+
 enum status chunk_encode(const struct snapshot_table table[POOL_COUNT], struct strbuf *out,
                          struct err *err)
 {
@@ -96,7 +128,7 @@ enum status chunk_encode(const struct snapshot_table table[POOL_COUNT], struct s
     /* Written behind the largest header, then the header in front of it, then moved together. */
     unsigned char header[HEADER_MAX];
     unsigned char *start = (unsigned char *)out->data + out->length;
-    size_t packed = ZSTD_compress(start + HEADER_MAX, bound, payload, plain, ZSTD_LEVEL);
+    size_t packed = pack(start + HEADER_MAX, bound, payload, plain);
     bool zstd = !ZSTD_isError(packed) && packed < plain;
     size_t head = (size_t)(put_header(header, table, plain, zstd ? FLAG_ZSTD : 0) - header);
     memcpy(start, header, head);

@@ -42,6 +42,15 @@ static void print_plain(const struct finding_list *list, const struct known_list
     }
 }
 
+static void print_faults(const struct finding_list *list, struct strbuf *out)
+{
+    for (size_t i = 0; i < list->fault_count; i++) {
+        const struct finding_fault *fault = &list->faults[i];
+        strbuf_printf(out, "\nfaulty    %s is left out: %s\n",
+                      fault->host_name != NULL ? fault->host_name : fault->host_id, fault->reason);
+    }
+}
+
 static enum status run(const struct config *config, int64_t as_of_us, bool json, struct err *err)
 {
     struct cli_database database = {0};
@@ -71,6 +80,8 @@ static enum status run(const struct config *config, int64_t as_of_us, bool json,
         findings_json_document(&list, &known, as_of_us, &out);
     else
         print_plain(&list, &known, as_of_us, &out);
+    if (!json)
+        print_faults(&list, &out);
     return cli_print(&out, err);
 }
 

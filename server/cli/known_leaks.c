@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define ACTOR "command line"
-
 static enum status import(struct db *db, struct config_args *args, struct err *err)
 {
     AUTO_KNOWN struct known_list list = {0};
@@ -25,8 +23,10 @@ static enum status import(struct db *db, struct config_args *args, struct err *e
         status = known_add_file(&list, text.data, text.length, true, err);
     if (status == ST_OK && list.count == 0)
         status = err_set(err, ST_INVALID, "\"%s\" holds no known leak", args->items[0]);
+    struct audit_entry entry =
+        cli_audit("known_leak.import", status == ST_OK ? args->items[0] : "");
     if (status == ST_OK)
-        status = store_known_put(db, &list, ACTOR, err);
+        status = store_known_put(db, &list, &entry, err);
     if (status == ST_OK)
         printf("%zu known leaks imported\n", list.count);
     return status;
@@ -38,8 +38,10 @@ static enum status remove_one(struct db *db, struct config_args *args, struct er
 
     if (status == ST_OK && args->count != 1)
         status = err_set(err, ST_USAGE, "known-leaks remove needs one ID");
+    struct audit_entry entry =
+        cli_audit("known_leak.delete", status == ST_OK ? args->items[0] : "");
     if (status == ST_OK)
-        status = store_known_remove(db, args->items[0], err);
+        status = store_known_remove(db, args->items[0], &entry, err);
     if (status == ST_OK)
         printf("%s removed\n", args->items[0]);
     return status;

@@ -8,12 +8,12 @@
 #include "server/app.h"
 #include "server/cli/cli.h"
 #include "server/http/daemon.h"
+#include "server/http/reply_cache.h"
 #include "server/jobs/jobs.h"
 #include "server/notify/notify.h"
 #include "server/state/view.h"
 #include "server/store/migrate.h"
 #include "server/store/store_hosts.h"
-#include "server/store/store_tags.h"
 #include "server/store/store_users.h"
 
 #include <errno.h>
@@ -43,9 +43,7 @@ static enum status load(struct app *app, struct err *err)
     if (status == ST_OK)
         status = migrate_check(db, err);
     if (status == ST_OK)
-        status = tagdict_add_builtin(app->tagdict, err);
-    if (status == ST_OK)
-        status = store_tags_load(db, app->tagdict, err);
+        status = tag_lists_refresh(app->tag_lists, db, &app->tagdict, err);
     if (status == ST_OK)
         status = fleet_load(db, app->fleet, err);
     return status;
@@ -106,7 +104,7 @@ static enum status offer_setup(struct app *app, struct err *err)
     return cli_print(&line, err);
 }
 
-static enum status start(struct app *app, struct jobs **ret_jobs, struct err *err)
+static enum status start(struct app *app, struct err *err)
 {
     const struct config *config = app->config;
     const struct db_options database = {
@@ -133,10 +131,13 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
         .connections = (unsigned)config->http_connections,
     };
     app->fleet = fleet_new();
-    app->tagdict = tagdict_new();
+    app->tag_lists = tag_lists_new();
     app->wants = wants_new();
     app->known = known_cache_new();
-    if (app->fleet == NULL || app->tagdict == NULL || app->wants == NULL || app->known == NULL)
+    app->facts = facts_cache_new();
+    app->trends = trends_cache_new();
+    if (app->fleet == NULL || app->tag_lists == NULL || app->wants == NULL || app->known == NULL ||
+        app->facts == NULL || app->trends == NULL)
         return err_set(err, ST_NOMEM, "could not start: out of memory");
     enum status status = db_pool_new(&database, &app->db, err);
     if (status == ST_OK)
@@ -145,12 +146,14 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
         status = ingest_start(app->db, app->fleet, &ingest, &app->ingest, err);
     if (status == ST_OK)
         status = fleet_view_cache_new(app->fleet, &app->views, err);
+    if (status == ST_OK && (app->replies = reply_cache_new()) == NULL)
+        status = err_set(err, ST_NOMEM, "could not start: out of memory");
     if (status == ST_OK)
         status = notify_start(app, &app->notify, err);
     if (status == ST_OK)
         status = http_start(&http, app, &app->http, err);
     if (status == ST_OK)
-        status = jobs_start(app, ret_jobs, err);
+        status = jobs_start(app, &app->jobs, err);
     if (status == ST_OK)
         status = offer_setup(app, err);
     if (status == ST_OK)
@@ -158,20 +161,23 @@ static enum status start(struct app *app, struct jobs **ret_jobs, struct err *er
     return status;
 }
 
-static void stop(struct app *app, struct jobs *jobs)
+static void stop(struct app *app)
 {
     notify_stop(app->notify); /* answers tests that requests wait for */
     if (app->http != NULL)
         http_stop(app->http); /* answers what waits for a commit, so ingest goes after it */
-    jobs_stop(jobs);
+    jobs_stop(app->jobs);
     notify_free(app->notify);
     ingest_stop(app->ingest);
+    reply_cache_free(app->replies);
     fleet_view_cache_free(app->views);
     if (app->fleet != NULL)
         fleet_free(app->fleet);
-    tagdict_free(app->tagdict);
+    tag_lists_free(app->tag_lists, &app->tagdict);
     wants_free(app->wants);
     known_cache_free(app->known);
+    facts_cache_free(app->facts);
+    trends_cache_free(app->trends);
     db_pool_free(app->db);
 }
 
@@ -198,7 +204,6 @@ static void reload(struct app *app)
 enum status cli_serve(const struct config *config, struct config_args *args, struct err *err)
 {
     struct app app = {.config = config, .started_at_us = clock_wall_us()};
-    struct jobs *jobs = NULL;
     sigset_t signals;
     int received;
     atomic_init(&app.analyzed_at_us, TIME_UNKNOWN);
@@ -218,17 +223,17 @@ enum status cli_serve(const struct config *config, struct config_args *args, str
     sigaddset(&signals, SIGUSR1); /* an analysis pass now, say after a back-fill */
     sigaddset(&signals, SIGHUP);  /* certificate and key again */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    status = start(&app, &jobs, err);
+    status = start(&app, err);
     if (status == ST_OK) {
         log_started(&app);
         while (sigwait(&signals, &received) == 0 && (received == SIGUSR1 || received == SIGHUP)) {
             if (received == SIGUSR1)
-                jobs_hurry(jobs);
+                jobs_hurry(app.jobs);
             else
                 reload(&app);
         }
         log_info("stopping", "signal", received == SIGTERM ? "SIGTERM" : "SIGINT");
     }
-    stop(&app, jobs);
+    stop(&app);
     return status;
 }

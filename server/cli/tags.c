@@ -45,8 +45,8 @@ static enum status import_list(struct db *db, struct config_args *args, struct e
     if (status == ST_OK)
         status = cli_read_file(args->items[0], LIST_BYTES_MAX, &text, err);
     if (status == ST_OK)
-        status =
-            tagdict_import(dict, text.data, text.length, complain, args->items[0], &counts, err);
+        status = (tagdict_is_tsv(text.data, text.length) ? tagdict_import_tsv : tagdict_import)(
+            dict, text.data, text.length, complain, args->items[0], &counts, err);
     if (status != ST_OK)
         return status;
     if (counts.entries == 0)
@@ -55,7 +55,7 @@ static enum status import_list(struct db *db, struct config_args *args, struct e
     status = store_tags_replace(db, base_name(args->items[0]), dict, &counts, &entry, err);
     if (status == ST_OK)
         printf("%zu lines: %zu tags imported, %zu comments and blank lines, %zu not read\n"
-               "a running server uses the list after its next start\n",
+               "a running server uses the list within its next pass of jobs\n",
                counts.lines, counts.entries, counts.comments, counts.refused);
     return status;
 }

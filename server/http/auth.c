@@ -180,6 +180,20 @@ unsigned auth_attempt(struct auth *auth, struct limiter_key address, const char 
     return wait > wait_name ? wait : wait_name;
 }
 
+struct quota auth_quota(struct auth *auth, struct limiter_key address, const char *name)
+{
+    bool by_name = name != NULL;
+    unsigned burst = by_name ? AUTH_NAME_BURST : LIMITER_BURST;
+    int64_t refill_us = by_name ? AUTH_NAME_REFILL_US : LIMITER_REFILL_US;
+    struct quota quota = {.name = by_name ? "sign-in-name" : "sign-in-address",
+                          .most = burst,
+                          .window_seconds = (unsigned)(burst * refill_us / US_PER_SECOND)};
+    quota.left =
+        limiter_left(by_name ? auth->names : auth->limiter,
+                     by_name ? limiter_key_name(name) : address, clock_mono_us(), &quota.seconds);
+    return quota;
+}
+
 void auth_attempt_ok(struct auth *auth, struct limiter_key address, const char *name)
 {
     int64_t now = clock_mono_us();

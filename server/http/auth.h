@@ -80,6 +80,8 @@ void auth_forget_all(struct auth *auth, int64_t user_id, int64_t token_id);
 #define AUTH_NAME_BURST     10u
 #define AUTH_NAME_REFILL_US (30 * US_PER_SECOND)
 unsigned auth_attempt(struct auth *auth, struct limiter_key address, const char *name);
+/* What is left for the address, or with `name` for that name; see limiter_left. */
+struct quota auth_quota(struct auth *auth, struct limiter_key address, const char *name);
 /* It was right: the charge goes back. */
 void auth_attempt_ok(struct auth *auth, struct limiter_key address, const char *name);
 

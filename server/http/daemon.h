@@ -50,6 +50,18 @@ const char *http_address(const struct http *http);
  * began with; new ones get the new pair. On failure everything stays as it was. ST_NOT_FOUND: the
  * server speaks plain HTTP. */
 enum status http_reload_tls(struct http *http, struct err *err) MUST_CHECK;
+/* Counters since the start, and what goes on now. */
+struct http_health {
+    bool tls;
+    int64_t tls_expires_at_us; /* with tls: of the certificate in use */
+    uint64_t connections;
+    uint64_t running;            /* requests whose handler runs */
+    uint64_t waiting;            /* requests that wait for a worker */
+    uint64_t by_class[4];        /* answers 2xx to 5xx */
+    double seconds;              /* spent on all of them, from head to reply */
+    uint64_t refused[ST_COUNT_]; /* requests, by cause */
+};
+void http_read_health(struct http *http, struct http_health *ret_health);
 /* Counters in Prometheus' text format. */
 void http_write_metrics(struct http *http, struct strbuf *out);
 

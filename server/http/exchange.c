@@ -45,6 +45,19 @@ static struct reply_wishes wishes_of(const struct exchange *ex)
                                  ex->hit.route == NULL || ex->hit.route->method == METHOD_GET};
 }
 
+/* Who failed to say who they are, or asks where a password is judged, learns what is left to try.
+ */
+static void tell_quota(struct exchange *ex)
+{
+    unsigned code = ex->reply.code;
+    bool judges = ex->hit.route != NULL && ex->hit.route->is_limited;
+    ex->reply.quotas[1] = ex->resp.quota;
+    if (!judges && (ex->hit.route == NULL || (code != 401 && code != 429)))
+        return;
+    ex->reply.quotas[0] =
+        auth_quota(ex->http->auth, limiter_key((const struct sockaddr *)&ex->peer), NULL);
+}
+
 void exchange_refuse(struct exchange *ex, unsigned code, const char *name, const char *title,
                      enum status status, const struct err *err)
 {
@@ -53,6 +66,9 @@ void exchange_refuse(struct exchange *ex, unsigned code, const char *name, const
         ex->reply.problem_form = DOC_CBOR;
     reply_problem(&ex->reply, code, name, title, status, err, ex->request_id);
     reply_finish(&ex->reply, &wishes);
+    tell_quota(ex);
+    atomic_fetch_add_explicit(&ex->http->refused[(unsigned)status < ST_COUNT_ ? status : ST_BUG], 1,
+                              memory_order_relaxed);
     ex->state = EXCHANGE_REFUSED;
     if (code >= 500)
         log_warning("request failed", "status", status_name(status), "reason",
@@ -487,7 +503,10 @@ static void finish(struct exchange *ex, enum status status, const struct err *er
         refuse_status(ex, ST_NOMEM, &nomem);
     } else {
         struct reply_wishes wishes = wishes_of(ex);
+        struct quota own = ex->resp.quota;
         reply_from_resp(&ex->reply, &ex->resp);
+        ex->resp.quota = own;
+        tell_quota(ex);
         reply_finish(&ex->reply, &wishes);
     }
     ex->state = EXCHANGE_READY;

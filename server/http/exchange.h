@@ -89,6 +89,8 @@ struct http {
     struct tls *tls;   /* NULL: plain HTTP */
     size_t body_limit; /* of all bodies together */
     _Atomic size_t body_bytes;
+    _Atomic int64_t tls_expires_at_us;
+    _Atomic uint64_t refused[ST_COUNT_]; /* requests, by cause */
     _Atomic bool stopping;
     pthread_mutex_t running_lock;
     pthread_cond_t none_running;

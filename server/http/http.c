@@ -86,6 +86,13 @@ static void add_headers(struct MHD_Response *response, const struct exchange *ex
         snprintf(number, sizeof number, "%u", reply->retry_after_seconds);
         add_header(response, "Retry-After", number);
     }
+    AUTO_STRBUF struct strbuf policy = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf left = STRBUF_INIT;
+    reply_quotas(reply, &policy, &left);
+    if (left.length > 0 && !strbuf_failed(&policy) && !strbuf_failed(&left)) {
+        add_header(response, "RateLimit-Policy", policy.data);
+        add_header(response, "RateLimit", left.data);
+    }
     add_header(response, "X-Request-Id", ex->request_id);
     add_header(response, "Content-Security-Policy", reply->policy);
     add_header(response, "X-Content-Type-Options", "nosniff");
@@ -460,8 +467,10 @@ static enum status start_tls(struct http *http, const struct http_options *optio
 {
     struct tls_facts facts;
     enum status status = tls_new(options->tls_cert, options->tls_key, &http->tls, &facts, err);
-    if (status == ST_OK)
-        log_tls(&facts);
+    if (status != ST_OK)
+        return status;
+    log_tls(&facts);
+    atomic_store(&http->tls_expires_at_us, facts.expires_at_us);
     return status;
 }
 
@@ -471,8 +480,10 @@ enum status http_reload_tls(struct http *http, struct err *err)
     if (http->tls == NULL)
         return err_set(err, ST_NOT_FOUND, "the server speaks plain HTTP");
     enum status status = tls_reload(http->tls, &facts, err);
-    if (status == ST_OK)
-        log_tls(&facts);
+    if (status != ST_OK)
+        return status;
+    log_tls(&facts);
+    atomic_store(&http->tls_expires_at_us, facts.expires_at_us);
     return status;
 }
 
@@ -563,6 +574,21 @@ static void gauge(struct strbuf *out, const char *name, const char *help, uint64
     strbuf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s ", name, help, name, name);
     strbuf_u64(out, value);
     strbuf_putc(out, '\n');
+}
+
+void http_read_health(struct http *http, struct http_health *ret_health)
+{
+    struct http_health health = {.tls = http->tls != NULL,
+                                 .tls_expires_at_us = atomic_load(&http->tls_expires_at_us),
+                                 .connections = deadlines_count(http->deadlines),
+                                 .waiting = workers_queued(http->workers)};
+    pthread_mutex_lock(&http->running_lock);
+    health.running = http->running;
+    pthread_mutex_unlock(&http->running_lock);
+    stats_sum(http->stats, health.by_class, &health.seconds);
+    for (size_t i = 0; i < ST_COUNT_; i++)
+        health.refused[i] = atomic_load_explicit(&http->refused[i], memory_order_relaxed);
+    *ret_health = health;
 }
 
 void http_write_metrics(struct http *http, struct strbuf *out)

@@ -83,15 +83,26 @@ struct req {
     void *impl;        /* http.c's */
 };
 
+/* A limit as the RateLimit fields of draft-ietf-httpapi-ratelimit-headers tell it. */
+struct quota {
+    const char *name; /* static; NULL: none */
+    unsigned most;
+    unsigned window_seconds; /* in which `most` come back */
+    unsigned left;
+    unsigned seconds; /* until more are there */
+};
+
 struct resp {
     unsigned code;    /* 200; with a failing status, 400 or more replaces the status own */
     enum media media; /* MEDIA_JSON */
     struct strbuf body;
+    bool gzipped;                 /* body is packed already, and the caller takes it so */
     const char *etag;             /* quoted, owned by resp (malloc) or NULL: 304 is made of it */
     const char *set_cookie;       /* malloc or NULL */
     const char *location;         /* malloc or NULL */
     unsigned retry_after_seconds; /* 0: none */
     const char *problem; /* static: the problem's name where the status alone does not say it */
+    struct quota quota;  /* of the handler's own; that of the address is told beside it */
 };
 
 typedef enum status (*route_handler)(struct req *rq, struct resp *rs, struct err *err);
@@ -136,15 +147,25 @@ struct route {
     route_handler handler;
     const char *operation; /* operationId in openapi.yaml */
     bool runs_inline;      /* on the network thread: see the top of this file */
+    bool is_limited;       /* judges a secret: every answer tells what is left to try */
 };
 #define ROUTE(method, pattern, role, body_limit, body_media, reply_media, handler, operation)      \
     {                                                                                              \
-        method, pattern, role, body_limit, body_media, reply_media, handler, operation, false      \
+        method, pattern, role, body_limit, body_media, reply_media, handler, operation, false,     \
+            false                                                                                  \
+    }
+/* A row that judges a password or a token in its body. */
+#define ROUTE_LIMITED(method, pattern, role, body_limit, body_media, reply_media, handler,         \
+                      operation)                                                                   \
+    {                                                                                              \
+        method, pattern, role, body_limit, body_media, reply_media, handler, operation, false,     \
+            true                                                                                   \
     }
 #define ROUTE_INLINE(method, pattern, role, body_limit, body_media, reply_media, handler,          \
                      operation)                                                                    \
     {                                                                                              \
-        method, pattern, role, body_limit, body_media, reply_media, handler, operation, true       \
+        method, pattern, role, body_limit, body_media, reply_media, handler, operation, true,      \
+            false                                                                                  \
     }
 
 extern const struct route routes[];

@@ -106,6 +106,23 @@ unsigned limiter_wait(struct limiter *limiter, struct limiter_key key, int64_t n
     return over_us <= 0 ? 0 : (unsigned)((over_us + 999999) / 1000000);
 }
 
+unsigned limiter_left(struct limiter *limiter, struct limiter_key key, int64_t now_us,
+                      unsigned *ret_seconds)
+{
+    int64_t debt_us = 0;
+    pthread_mutex_lock(&limiter->lock);
+    const struct bucket *bucket = find(limiter, &key, false);
+    if (bucket != NULL && bucket->full_at_us > now_us)
+        debt_us = bucket->full_at_us - now_us;
+    pthread_mutex_unlock(&limiter->lock);
+    /* A refill that has begun counts as one that is still owed, as in limiter_wait. */
+    int64_t used = (debt_us + limiter->refill_us - 1) / limiter->refill_us;
+    int64_t left = used >= limiter->burst ? 0 : limiter->burst - used;
+    int64_t until_us = left > 0 ? debt_us : debt_us - (limiter->burst - 1) * limiter->refill_us;
+    *ret_seconds = (unsigned)((until_us + 999999) / 1000000);
+    return (unsigned)left;
+}
+
 void limiter_fail(struct limiter *limiter, struct limiter_key key, int64_t now_us)
 {
     pthread_mutex_lock(&limiter->lock);

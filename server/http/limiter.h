@@ -28,6 +28,10 @@ struct limiter_key limiter_key_name(const char *name); /* letters A to Z folded 
 /* Seconds to wait, 0: may try. */
 unsigned limiter_wait(struct limiter *limiter, struct limiter_key key, int64_t now_us);
 void limiter_fail(struct limiter *limiter, struct limiter_key key, int64_t now_us);
+/* How many more failures are allowed at once, and in how many seconds more of them are: until the
+ * next one when none is left, else until all are back. */
+unsigned limiter_left(struct limiter *limiter, struct limiter_key key, int64_t now_us,
+                      unsigned *ret_seconds);
 /* Takes back one limiter_fail that was charged before the outcome was known. */
 void limiter_forgive(struct limiter *limiter, struct limiter_key key, int64_t now_us);
 

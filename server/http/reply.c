@@ -57,6 +57,7 @@ void reply_from_resp(struct reply *reply, struct resp *resp_take)
     reply->retry_after_seconds = resp_take->retry_after_seconds;
     reply->set_cookie = header_value(resp_take->set_cookie);
     reply->location = header_value(resp_take->location);
+    reply->gzipped = resp_take->gzipped;
     char *etag = header_value(resp_take->etag);
     if (etag != NULL && strlen(etag) < sizeof reply->etag)
         memcpy(reply->etag, etag, strlen(etag) + 1);
@@ -140,6 +141,19 @@ static void make_etag(struct reply *reply)
                        reply->body.length, NULL, 0);
     sodium_bin2hex(text, sizeof text, hash, sizeof hash);
     snprintf(reply->etag, sizeof reply->etag, "\"%s\"", text);
+}
+
+void reply_quotas(const struct reply *reply, struct strbuf *policy, struct strbuf *now)
+{
+    for (size_t i = 0; i < sizeof reply->quotas / sizeof reply->quotas[0]; i++) {
+        const struct quota *quota = &reply->quotas[i];
+        if (quota->name == NULL)
+            continue;
+        strbuf_printf(policy, "%s\"%s\";q=%u;w=%u", policy->length > 0 ? ", " : "", quota->name,
+                      quota->most, quota->window_seconds);
+        strbuf_printf(now, "%s\"%s\";r=%u;t=%u", now->length > 0 ? ", " : "", quota->name,
+                      quota->left, quota->seconds);
+    }
 }
 
 static void drop_body(struct reply *reply)

@@ -25,6 +25,7 @@ struct reply {
     bool closes;     /* Connection: close */
     bool challenges; /* WWW-Authenticate: Bearer */
     unsigned retry_after_seconds;
+    struct quota quotas[2];    /* name NULL: none */
     char etag[REPLY_ETAG_MAX]; /* with quotes; "": none */
     struct strbuf allow;
     enum doc_form problem_form; /* set before reply_problem: DOC_CBOR where Accept prefers it */
@@ -50,6 +51,8 @@ void reply_from_resp(struct reply *reply, struct resp *resp_take);
  * under the request id. */
 void reply_problem(struct reply *reply, unsigned code, const char *name, const char *title,
                    enum status status, const struct err *err, const char *request_id);
+/* The values of RateLimit-Policy and RateLimit; both stay empty without a quota. */
+void reply_quotas(const struct reply *reply, struct strbuf *policy, struct strbuf *now);
 /* ETag and 304, gzip. */
 void reply_finish(struct reply *reply, const struct reply_wishes *wishes);
 

@@ -52,6 +52,20 @@ static const char *name_of(const struct stats *stats, size_t at)
     return at == stats->count ? "page" : "none";
 }
 
+void stats_sum(const struct stats *stats, uint64_t ret_by_class[4], double *ret_seconds)
+{
+    uint64_t us = 0;
+    for (unsigned c = 0; c < CLASSES; c++)
+        ret_by_class[c] = 0;
+    for (size_t i = 0; i < stats->count + 2; i++) {
+        for (unsigned c = 0; c < CLASSES; c++)
+            ret_by_class[c] +=
+                atomic_load_explicit(&stats->counters[i].by_class[c], memory_order_relaxed);
+        us += atomic_load_explicit(&stats->counters[i].duration_us, memory_order_relaxed);
+    }
+    *ret_seconds = (double)us / 1e6;
+}
+
 void stats_write(const struct stats *stats, struct strbuf *out)
 {
     strbuf_puts(out, "# HELP poolfleet_http_requests_total Requests answered.\n"

@@ -13,6 +13,8 @@ void stats_free(struct stats *stats);
 /* route NULL: the page's files, or no route at all. code 200 to 599, others count as 500. */
 void stats_add(struct stats *stats, const struct route *route, bool is_asset, unsigned code,
                int64_t duration_us);
+/* Over all routes: answers by class 2xx to 5xx, and the time they took. */
+void stats_sum(const struct stats *stats, uint64_t ret_by_class[4], double *ret_seconds);
 void stats_write(const struct stats *stats, struct strbuf *out);
 
 #endif

@@ -490,8 +490,17 @@ static enum status take_facts(struct group *group, struct work *work, struct ing
 /* ---- one document
  * -------------------------------------------------------------------------------- */
 
+static bool keyframe_due(const struct group *group, const struct base *base,
+                         const struct snapshot *s)
+{
+    return base == NULL || base->chain + 1 > CHAIN_LIMIT ||
+           s->taken_at_us - base->keyframe_at_us >= group->options->keyframe_us ||
+           s->taken_at_us < base->keyframe_at_us;
+}
+
+/* `table`: the complete tables when `due`. */
 static enum status add_row(struct group *group, const struct work *work,
-                           const struct ingest_item *item, const struct base *base,
+                           const struct ingest_item *item, const struct base *base, bool due,
                            const struct snapshot_table table[POOL_COUNT],
                            struct ingest_row **ret_row, struct err *err)
 {
@@ -499,9 +508,6 @@ static enum status add_row(struct group *group, const struct work *work,
     struct ingest_row *row = &group->rows[group->row_count];
     struct strbuf *keyframe = &group->keyframes[group->row_count];
     *keyframe = (struct strbuf)STRBUF_INIT;
-    bool due = base == NULL || base->chain + 1 > CHAIN_LIMIT ||
-               s->taken_at_us - base->keyframe_at_us >= group->options->keyframe_us ||
-               s->taken_at_us < base->keyframe_at_us;
     *row = (struct ingest_row){
         .host_key = work->row.key,
         .taken_at_us = s->taken_at_us,
@@ -555,30 +561,57 @@ static void host_row_take(struct ingest_host *host, const struct ingest_row *row
         host->agent = s->agent;
 }
 
+/* The state after the document, and its complete tables where a complete block is due. The usual
+ * one only changes rows of its base: then the tables are not taken apart. */
+static enum status next_state(struct work *work, const struct base *base, const struct snapshot *s,
+                              bool newer, bool due, struct arena *arena,
+                              struct snapshot_table ret_table[POOL_COUNT],
+                              struct host_state **ret_state, struct err *err)
+{
+    const struct host_state *previous = newer ? work->newest.state : NULL;
+    *ret_state = NULL;
+    if (base != NULL && base->state == previous) {
+        enum status status = host_state_patch(previous, s, ret_state, err);
+        if (status != ST_OK)
+            return status;
+    }
+    if (*ret_state != NULL)
+        return !due || host_state_tables(*ret_state, arena, ret_table) == ST_OK ? ST_OK
+                                                                                : no_memory(err);
+    struct snapshot whole = *s; /* arena stays the document's: never freed here */
+    enum status status = complete_tables(base, s, arena, whole.table, err);
+    if (status != ST_OK)
+        return status;
+    whole.host_id = work->row.id;
+    memcpy(ret_table, whole.table, sizeof whole.table);
+    return host_state_new(work->row.key, &whole, previous, ret_state, err);
+}
+
 static enum status accept(struct group *group, struct work *work, struct ingest_item *item,
                           const struct base *base, struct err *err)
 {
     AUTO_ARENA struct arena arena = {0};
-    struct snapshot whole = *item->snapshot; /* arena stays the document's: never freed here */
+    const struct snapshot *s = item->snapshot;
+    struct snapshot_table table[POOL_COUNT] = {{0}};
     struct ingest_row *row = NULL;
-    enum status status = complete_tables(base, item->snapshot, &arena, whole.table, err);
+    struct base next = {0};
+    bool newer = is_newer(&work->row, s);
+    bool due = keyframe_due(group, base, s);
+    enum status status = next_state(work, base, s, newer, due, &arena, table, &next.state, err);
     if (status == ST_OK)
-        status = add_row(group, work, item, base, whole.table, &row, err);
-    if (status != ST_OK)
+        status = add_row(group, work, item, base, due, table, &row, err);
+    if (status != ST_OK) {
+        host_state_release(next.state);
         return status;
-    bool newer = is_newer(&work->row, item->snapshot);
-    struct base next = {.keyframe_at_us = row->keyframe_at_us, .chain = row->chain};
-    whole.host_id = work->row.id;
-    status =
-        host_state_new(work->row.key, &whole, newer ? work->newest.state : NULL, &next.state, err);
-    if (status != ST_OK)
-        return status;
+    }
+    next.keyframe_at_us = row->keyframe_at_us;
+    next.chain = row->chain;
     struct base *place = newer ? &work->newest : &work->tail;
     host_state_release(place->state);
     *place = next;
     work->changed = true;
     work->state_new |= newer;
-    host_row_take(&work->row, row, item->snapshot, newer);
+    host_row_take(&work->row, row, s, newer);
     return take_facts(group, work, item, newer, err);
 }
 

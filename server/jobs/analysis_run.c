@@ -17,6 +17,7 @@ static const struct {
     int64_t span_us;
     int64_t step_us;
 } grid_parts[] = {
+    {20 * US_PER_MINUTE, 2 * US_PER_MINUTE}, /* what kills in hours is named in ten minutes */
     {3 * US_PER_HOUR, 10 * US_PER_MINUTE},
     {24 * US_PER_HOUR, US_PER_HOUR},
     {ANALYSIS_SPAN_US, 6 * US_PER_HOUR},

@@ -12,9 +12,11 @@
 #include "server/store/partition.h"
 #include "server/store/store_audit.h"
 #include "server/store/store_findings.h"
+#include "server/store/store_mutes.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* With analyze_interval 0 the upkeep still runs, this often. */
 #define UPKEEP_INTERVAL_US (5 * US_PER_MINUTE)
@@ -31,15 +33,25 @@ struct jobs {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_bool stop;
-    bool hurry;    /* a pass is wanted now; under lock */
-    struct db *db; /* the thread's: holds the advisory lock; NULL: not held */
+    bool hurry;                        /* a pass is wanted now; under lock */
+    struct db *db;                     /* the thread's: holds the advisory lock; NULL: not held */
+    bool leader;                       /* db is there; under lock, for others to read */
+    struct job_state states[JOBS_MAX]; /* of parts[]; under lock */
 };
 
 /* ---- the lock
  * --------------------------------------------------------------------------------------------- */
 
+static void note_leader(struct jobs *jobs, bool leader)
+{
+    pthread_mutex_lock(&jobs->lock);
+    jobs->leader = leader;
+    pthread_mutex_unlock(&jobs->lock);
+}
+
 static void drop_lock(struct jobs *jobs)
 {
+    note_leader(jobs, false);
     db_release(jobs->db);
     jobs->db = NULL;
 }
@@ -57,6 +69,7 @@ static enum status take_lock(struct jobs *jobs, bool *ret_locked, struct err *er
         status = store_analyzer_lock(db, ret_locked, err);
     if (status == ST_OK && *ret_locked)
         jobs->db = TAKE(db);
+    note_leader(jobs, jobs->db != NULL);
     return status;
 }
 
@@ -69,6 +82,15 @@ static void give_lock(struct jobs *jobs)
 
 /* ---- the parts of a pass
  * ------------------------------------------------------------------------------------ */
+
+#define FAULTS_LOGGED 10 /* a pass; the command line tells all of them */
+
+static void log_faults(const struct finding_list *list)
+{
+    for (size_t i = 0; i < list->fault_count && i < FAULTS_LOGGED; i++)
+        log_warning("a host is left out of the analysis, its data cannot be true", "host",
+                    list->faults[i].host_id, "reason", list->faults[i].reason);
+}
 
 static enum status analyze(struct jobs *jobs, struct err *err)
 {
@@ -87,6 +109,7 @@ static enum status analyze(struct jobs *jobs, struct err *err)
         status = store_findings_apply(jobs->db, &list, as_of, err);
     if (status != ST_OK)
         return status;
+    log_faults(&list);
     notify_wake(app->notify);
     atomic_store(&app->analysis_duration_us, clock_mono_us() - start);
     atomic_store(&app->analyzed_at_us, clock_wall_us());
@@ -153,17 +176,65 @@ static enum status forget_changes(struct jobs *jobs, struct err *err)
     return kept > 0 ? store_audit_forget(jobs->db, clock_wall_us() - kept, err) : ST_OK;
 }
 
+static enum status end_mutes(struct jobs *jobs, struct err *err)
+{
+    enum status status = store_mutes_expire(jobs->db, clock_wall_us(), err);
+
+    if (status == ST_OK)
+        notify_wake(jobs->app->notify);
+    return status;
+}
+
 static const struct {
+    const char *name;
     const char *failure;
     enum status (*run)(struct jobs *jobs, struct err *err);
 } parts[] = {
-    {"the analysis pass failed", analyze},
-    {"the rollup failed", roll_up},
-    {"the sealing of snapshots failed", seal},
-    {"the long history could not be written", keep_history},
-    {"the upkeep of partitions failed", keep_partitions},
-    {"the log of changes could not be shortened", forget_changes},
+    {"mutes", "mutes could not be ended",
+     end_mutes}, /* first: a pass says less of why it opens one */
+    {"analysis", "the analysis pass failed", analyze},
+    {"rollups", "the rollup failed", roll_up},
+    {"sealing", "the sealing of snapshots failed", seal},
+    {"long history", "the long history could not be written", keep_history},
+    {"partitions", "the upkeep of partitions failed", keep_partitions},
+    {"log of changes", "the log of changes could not be shortened", forget_changes},
 };
+#define PARTS (sizeof parts / sizeof parts[0])
+_Static_assert(PARTS <= JOBS_MAX, "a state for each part");
+
+static enum status run_part(struct jobs *jobs, size_t part, struct err *err)
+{
+    int64_t start = clock_mono_us();
+    enum status status = parts[part].run(jobs, err);
+    struct job_state *state = &jobs->states[part];
+
+    if (atomic_load(&jobs->stop))
+        return status; /* given up, which is neither */
+    pthread_mutex_lock(&jobs->lock);
+    state->ended_at_us = clock_wall_us();
+    state->duration_us = clock_mono_us() - start;
+    if (status == ST_OK) {
+        state->runs++;
+    } else {
+        state->failures++;
+        state->failed_at_us = state->ended_at_us;
+        memcpy(state->error, err->message, sizeof state->error);
+    }
+    pthread_mutex_unlock(&jobs->lock);
+    return status;
+}
+
+size_t jobs_read(struct jobs *jobs, struct job_state ret_states[JOBS_MAX], bool *ret_leader)
+{
+    *ret_leader = false;
+    if (jobs == NULL)
+        return 0;
+    pthread_mutex_lock(&jobs->lock);
+    memcpy(ret_states, jobs->states, sizeof jobs->states);
+    *ret_leader = jobs->leader;
+    pthread_mutex_unlock(&jobs->lock);
+    return PARTS;
+}
 
 /* One part's failure does not stop the others, unless the connection is gone. */
 static bool pass(struct jobs *jobs)
@@ -176,9 +247,9 @@ static bool pass(struct jobs *jobs)
         log_err("the background jobs have no database", &err);
     if (status != ST_OK || !locked)
         return false;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && !atomic_load(&jobs->stop); i++) {
+    for (size_t i = 0; i < PARTS && !atomic_load(&jobs->stop); i++) {
         err = (struct err){0};
-        status = parts[i].run(jobs, &err);
+        status = run_part(jobs, i, &err);
         if (status == ST_OK || atomic_load(&jobs->stop))
             continue;
         log_err(parts[i].failure, &err);
@@ -191,8 +262,8 @@ static bool pass(struct jobs *jobs)
     return ok;
 }
 
-/* Without the lock too: see wants_refresh.h. */
-static void refresh_wants(struct jobs *jobs)
+/* Without the lock too: what other servers and the command line wrote (see wants_refresh.h). */
+static void refresh(struct jobs *jobs)
 {
     AUTO_DBLEASE struct db *db = NULL;
     struct err err = {0};
@@ -204,6 +275,11 @@ static void refresh_wants(struct jobs *jobs)
         status = wants_refresh(db, jobs->app->wants, &err);
     if (status != ST_OK)
         log_err("agents are asked for what was known before", &err);
+    if (db == NULL)
+        return;
+    err = (struct err){0};
+    if (tag_lists_refresh(jobs->app->tag_lists, db, &jobs->app->tagdict, &err) != ST_OK)
+        log_err("the tag lists in use stay as they were", &err);
 }
 
 /* ---- the thread
@@ -232,11 +308,11 @@ static void *jobs_main(void *arg)
     int64_t interval = jobs->app->config->analyze_interval_us;
 
     interval = interval > 0 ? interval : UPKEEP_INTERVAL_US;
-    refresh_wants(jobs);
+    refresh(jobs);
     while (!atomic_load(&jobs->stop)) {
         int64_t start = clock_mono_us();
         bool ok = pass(jobs);
-        refresh_wants(jobs);
+        refresh(jobs);
         int64_t spent = clock_mono_us() - start;
         int64_t turn = ok || interval < RETRY_INTERVAL_US ? interval : RETRY_INTERVAL_US;
         /* A pass longer than its interval leaves the database some air. */
@@ -254,6 +330,9 @@ enum status jobs_start(struct app *app, struct jobs **ret_jobs, struct err *err)
     if (jobs == NULL)
         return err_set(err, ST_NOMEM, "could not start the background jobs: out of memory");
     jobs->app = app;
+    for (size_t i = 0; i < PARTS; i++)
+        jobs->states[i] = (struct job_state){
+            .name = parts[i].name, .ended_at_us = TIME_UNKNOWN, .failed_at_us = TIME_UNKNOWN};
     atomic_init(&jobs->stop, false);
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_condattr_init(&attributes);

@@ -1,16 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/report/page.h"
 
-#include "server/report/report.h"
-
-#include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- escaping
  * ----------------------------------------------------------------------------------------- */
 
-static void html_text(struct strbuf *out, const char *text)
+/* Control characters, and marks that turn the direction of a line or take no room (U+200B to
+ * U+200F, U+202A to U+202E, U+2060 to U+2069, U+FEFF), are shown as what they are. */
+static bool put_hidden(struct strbuf *out, const char **at)
+{
+    const unsigned char *c = (const unsigned char *)*at;
+
+    if (c[0] == '\n' || c[0] == '\r' || c[0] == '\t') { /* a line end would end a table's row */
+        strbuf_putc(out, ' ');
+        return true;
+    }
+    if (c[0] < 0x20 || c[0] == 0x7f) {
+        strbuf_printf(out, "{%02x}", c[0]);
+        return true;
+    }
+    bool general =
+        c[0] == 0xe2 &&
+        ((c[1] == 0x80 && ((c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xaa && c[2] <= 0xae))) ||
+         (c[1] == 0x81 && c[2] >= 0xa0 && c[2] <= 0xa9));
+    bool mark = c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf;
+    if (!general && !mark)
+        return false;
+    strbuf_printf(out, "{u%x%02x}", mark ? 0xfe : 0x20,
+                  mark ? 0xff : ((c[1] & 1u) << 6 | (c[2] & 0x3fu)));
+    *at += 2;
+    return true;
+}
+
+void page_escape_html(struct strbuf *out, const char *text)
 {
     for (const char *at = text; *at != '\0'; at++) {
         switch (*at) {
@@ -30,23 +55,22 @@ static void html_text(struct strbuf *out, const char *text)
             strbuf_puts(out, "&#39;");
             break;
         default:
-            strbuf_putc(out, *at);
+            if (!put_hidden(out, &at))
+                strbuf_putc(out, *at);
         }
     }
 }
 
-/* Characters that mean something anywhere in a line; line ends would end a table row. */
+/* Characters that mean something anywhere in a line. */
 static void markdown_text(struct strbuf *out, const char *text)
 {
     for (const char *at = text; *at != '\0'; at++) {
-        if (*at == '\n' || *at == '\r') {
-            strbuf_putc(out, ' ');
-            continue;
-        }
         if (*at == '<') {
             strbuf_puts(out, "&lt;");
             continue;
         }
+        if (put_hidden(out, &at))
+            continue;
         if (strchr("\\`*_[]|#>~!", *at) != NULL)
             strbuf_putc(out, '\\');
         strbuf_putc(out, *at);
@@ -56,7 +80,7 @@ static void markdown_text(struct strbuf *out, const char *text)
 static void page_text(struct page *page, const char *text)
 {
     if (page->format == PAGE_HTML)
-        html_text(page->out, text);
+        page_escape_html(page->out, text);
     else
         markdown_text(page->out, text);
 }
@@ -69,27 +93,35 @@ static void page_raw(struct page *page, const char *markdown, const char *html)
 /* ---- blocks
  * ---------------------------------------------------------------------------------------------- */
 
+/* Plain and printable: a vendor reads it in whatever opens it. */
+static const char style[] =
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;"
+    "color:#1c2430;background:#fff}\n"
+    "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;break-after:avoid}\n"
+    "footer{color:#4d5663;font-size:.85rem;margin-top:2rem}\n"
+    ".scroll{overflow-x:auto;margin:.75rem 0}\n"
+    "table{border-collapse:collapse;font-size:.85rem}\n"
+    "caption{text-align:left;color:#4d5663;padding:.25rem 0}\n"
+    "th,td{border:1px solid #d5dae1;padding:.25rem .5rem;text-align:left;vertical-align:top;"
+    "overflow-wrap:anywhere;min-width:3.5rem;font-variant-numeric:tabular-nums}\n"
+    "th{background:#f3f5f8}\nsvg{max-width:100%;height:auto;display:block}\n"
+    "@page{margin:15mm}\n"
+    "@media print{body{max-width:none;margin:0;padding:0;font-size:10pt}"
+    ".scroll{overflow:visible}thead{display:table-header-group}"
+    "tr,svg{break-inside:avoid}th,td{min-width:0;padding:.15rem .3rem}}\n";
+
 void page_begin(struct page *page, const char *title)
 {
     strbuf_puts(page->out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                            "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Kernel "
                            "pool report: ");
-    html_text(page->out, title);
-    strbuf_puts(page->out,
-                "</title>\n<style>\n"
-                "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;"
-                "padding:0 1rem;color:#1c2430;background:#fff}\n"
-                "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}"
-                "h3{font-size:.85rem;font-weight:400;color:#5a6472;margin-top:2rem}\n"
-                "table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}\n"
-                "th,td{border:1px solid #d5dae1;padding:.25rem .5rem;text-align:left;"
-                "vertical-align:top}\nth{background:#f3f5f8}\nsvg{max-width:100%;height:auto}\n"
-                "</style>\n</head>\n<body>\n");
+    page_escape_html(page->out, title);
+    strbuf_printf(page->out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style);
 }
 
 void page_end(struct page *page)
 {
-    strbuf_puts(page->out, "</body>\n</html>\n");
+    strbuf_puts(page->out, "</main>\n</body>\n</html>\n");
 }
 
 void page_heading(struct page *page, unsigned level, const char *format, ...)
@@ -102,7 +134,7 @@ void page_heading(struct page *page, unsigned level, const char *format, ...)
     va_end(args);
     if (page->format == PAGE_HTML) {
         strbuf_printf(page->out, "<h%u>", level);
-        html_text(page->out, text);
+        page_escape_html(page->out, text);
         strbuf_printf(page->out, "</h%u>\n", level);
         return;
     }
@@ -135,11 +167,18 @@ void page_list_end(struct page *page)
     page_raw(page, "\n", "</ul>\n");
 }
 
-void page_table_begin(struct page *page, size_t columns, const char *const *heads)
+void page_table_begin(struct page *page, const char *caption, size_t columns,
+                      const char *const *heads)
 {
+    if (page->format == PAGE_HTML) { /* wide ones scroll by keyboard too */
+        strbuf_puts(page->out,
+                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
+        page_escape_html(page->out, caption);
+        strbuf_puts(page->out, "\">\n");
+    }
     page_raw(page, "|", "<table>\n<thead><tr>");
     for (size_t i = 0; i < columns; i++) {
-        page_raw(page, " ", "<th>");
+        page_raw(page, " ", "<th scope=\"col\">");
         page_text(page, heads[i]);
         page_raw(page, " |", "</th>");
     }
@@ -162,131 +201,5 @@ void page_row(struct page *page, size_t columns, const char *const *cells)
 
 void page_table_end(struct page *page)
 {
-    page_raw(page, "\n", "</tbody>\n</table>\n");
-}
-
-/* ---- the plot
- * ---------------------------------------------------------------------------------------------- */
-
-#define PLOT_WIDTH  720.0
-#define PLOT_HEIGHT 260.0
-#define PLOT_LEFT   70.0
-#define PLOT_BOTTOM 30.0
-#define PLOT_TOP    10.0
-
-struct plot {
-    int64_t t_min, t_max;
-    double y_max;
-};
-
-static bool plot_bounds(const struct report_input *input, struct plot *ret_plot)
-{
-    struct plot plot = {INT64_MAX, INT64_MIN, 0};
-
-    for (size_t i = 0; i < input->series_count; i++) {
-        const struct report_series *series = &input->series[i];
-        for (size_t j = 0; j < series->count; j++) {
-            plot.t_min = series->t_us[j] < plot.t_min ? series->t_us[j] : plot.t_min;
-            plot.t_max = series->t_us[j] > plot.t_max ? series->t_us[j] : plot.t_max;
-            plot.y_max = fmax(plot.y_max, (double)series->bytes[j]);
-        }
-    }
-    *ret_plot = plot;
-    return plot.t_max > plot.t_min && plot.y_max > 0;
-}
-
-static double plot_x(const struct plot *plot, int64_t t)
-{
-    return PLOT_LEFT + (PLOT_WIDTH - PLOT_LEFT) * (double)(t - plot->t_min) /
-                           (double)(plot->t_max - plot->t_min);
-}
-
-static double plot_y(const struct plot *plot, double bytes)
-{
-    double height = PLOT_HEIGHT - PLOT_TOP - PLOT_BOTTOM;
-    return PLOT_TOP + height * (1 - bytes / plot->y_max);
-}
-
-static void plot_label(struct strbuf *out, double x, double y, const char *anchor, const char *text)
-{
-    strbuf_printf(out,
-                  "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"11\" "
-                  "fill=\"#5a6472\">",
-                  x, y, anchor);
-    html_text(out, text);
-    strbuf_puts(out, "</text>\n");
-}
-
-static void plot_axes(const struct plot *plot, struct strbuf *out)
-{
-    char text[TIME_TEXT_MAX + 16];
-
-    for (int i = 0; i <= 2; i++) {
-        double y = plot_y(plot, plot->y_max * i / 2);
-        strbuf_printf(out,
-                      "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" "
-                      "stroke=\"#d5dae1\"/>\n",
-                      PLOT_LEFT, PLOT_WIDTH, y, y);
-        snprintf(text, sizeof text, "%.1f MiB", plot->y_max * i / 2 / (1024.0 * 1024.0));
-        plot_label(out, PLOT_LEFT - 6, y + 4, "end", text);
-    }
-    time_format(plot->t_min / US_PER_SECOND * US_PER_SECOND, text);
-    plot_label(out, PLOT_LEFT, PLOT_HEIGHT - 8, "start", text);
-    time_format(plot->t_max / US_PER_SECOND * US_PER_SECOND, text);
-    plot_label(out, PLOT_WIDTH, PLOT_HEIGHT - 8, "end", text);
-}
-
-static void plot_svg(const struct report_input *input, struct strbuf *out)
-{
-    static const char *const colours[] = {"#1f5fbf", "#c2571a", "#2e7d4f", "#8a3fa0", "#7a6a1b"};
-    struct plot plot;
-
-    if (!plot_bounds(input, &plot))
-        return;
-    strbuf_printf(out,
-                  "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" "
-                  "width=\"%.0f\" height=\"%.0f\" role=\"img\" aria-label=\"Bytes of the "
-                  "first mover over time, one line a host\">\n",
-                  PLOT_WIDTH, PLOT_HEIGHT, PLOT_WIDTH, PLOT_HEIGHT);
-    plot_axes(&plot, out);
-    for (size_t i = 0; i < input->series_count; i++) {
-        const struct report_series *series = &input->series[i];
-        strbuf_printf(out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" points=\"",
-                      colours[i % (sizeof colours / sizeof colours[0])]);
-        for (size_t j = 0; j < series->count; j++)
-            strbuf_printf(out, "%s%.1f,%.1f", j == 0 ? "" : " ", plot_x(&plot, series->t_us[j]),
-                          plot_y(&plot, (double)series->bytes[j]));
-        strbuf_puts(out, "\"/>\n");
-    }
-    strbuf_puts(out, "</svg>\n");
-}
-
-static void plot_table(struct page *page, const struct report_input *input)
-{
-    page_table_begin(page, 4, (const char *const[]){"Host", "First", "Middle", "Last"});
-    for (size_t i = 0; i < input->series_count; i++) {
-        const struct report_series *series = &input->series[i];
-        char cells[3][64], name[REPORT_ALIAS_MAX]; /* a time of 20 letters, a number of 24 */
-        for (size_t j = 0; j < 3 && series->count > 0; j++) {
-            size_t at = (series->count - 1) * j / 2;
-            char when[TIME_TEXT_MAX];
-            time_format(series->t_us[at] / US_PER_SECOND * US_PER_SECOND, when);
-            snprintf(cells[j], sizeof cells[j], "%.1f MiB (%.20s)",
-                     (double)series->bytes[at] / (1024.0 * 1024.0), when);
-        }
-        if (series->count > 0)
-            page_row(page, 4,
-                     (const char *const[]){report_alias(input, series->host, name), cells[0],
-                                           cells[1], cells[2]});
-    }
-    page_table_end(page);
-}
-
-void page_plot(struct page *page, const struct report_input *input)
-{
-    if (input->series_count == 0)
-        return;
-    if (page->format == PAGE_HTML)
-        plot_svg(input, page->out);
-    plot_table(page, input);
+    page_raw(page, "\n", "</tbody>\n</table>\n</div>\n");
 }

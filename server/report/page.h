@@ -6,8 +6,6 @@
 #include "common/status.h"
 #include "common/strbuf.h"
 
-struct report_input;
-
 enum page_format { PAGE_MARKDOWN, PAGE_HTML };
 
 struct page {
@@ -22,10 +20,13 @@ void page_paragraph(struct page *page, const char *text);
 void page_list_begin(struct page *page);
 void page_item(struct page *page, const char *text);
 void page_list_end(struct page *page);
-void page_table_begin(struct page *page, size_t columns, const char *const *heads);
+/* caption: what the table holds, for who cannot see it at a glance; HTML only. */
+void page_table_begin(struct page *page, const char *caption, size_t columns,
+                      const char *const *heads);
 void page_row(struct page *page, size_t columns, const char *const *cells);
 void page_table_end(struct page *page);
-/* Lines of input->series: SVG in HTML, a table of first, middle and last values in Markdown. */
-void page_plot(struct page *page, const struct report_input *input);
+
+/* For plot.c. */
+void page_escape_html(struct strbuf *out, const char *text);
 
 #endif

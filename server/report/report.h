@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The report of a finding for the driver's vendor: what was seen, where, how fast, with which
- * versions, what speaks against it, and how it was measured. Markdown or one HTML file that needs
- * nothing else (the plot is inline SVG). Host names are replaced by host-01, host-02, ... in every
- * sentence unless asked for. Pure; all texts are escaped for their format.
+ * versions, what speaks against it, how it was measured, and how far the claim goes. Markdown or
+ * one HTML file that needs nothing else (its plots are inline SVG). Names of hosts, processes and
+ * applications are replaced in every sentence unless asked for (names.h). Pure; all texts are
+ * escaped for their format.
  */
 #ifndef SERVER_REPORT_REPORT_H
 #define SERVER_REPORT_REPORT_H
@@ -20,7 +21,8 @@ struct report_host {
     const char *model;
     int64_t ram_bytes;
     int64_t uptime_seconds;
-    const char *driver_version; /* of the owner */
+    const char *driver_version; /* of report_input's version_of */
+    const char *agent_version;
 };
 
 struct report_tag {
@@ -29,12 +31,29 @@ struct report_tag {
     const char *description; /* NULL: none */
 };
 
-/* The first mover's bytes on one host of the finding. */
+/* The first mover's bytes on one host of the finding, or the middle of its peers. */
 struct report_series {
     size_t host; /* index into the finding's hosts */
     size_t count;
     const int64_t *t_us;
     const uint64_t *bytes;
+};
+
+/* A version of version_of: how many hosts of the fleet have it, how many of them are affected, and
+ * how fast the tags grow on those in the middle. */
+struct report_version {
+    const char *version; /* NULL: unknown */
+    size_t hosts;
+    size_t affected;
+    double bytes_per_hour; /* NAN: on none */
+};
+
+/* One line of "Environment": affected and other hosts that have this. */
+struct report_count {
+    const char *what; /* "Build", "Model", ... */
+    const char *value;
+    size_t affected;
+    size_t others;
 };
 
 struct report_input {
@@ -43,18 +62,22 @@ struct report_input {
     const struct report_tag *tags;   /* as many as its tags */
     const struct report_series *series;
     size_t series_count;
+    const struct report_series *peers; /* the middle of unaffected hosts; NULL: too few */
+    size_t peer_hosts;
+    bool peers_alike;       /* they have the worst host's build and role */
+    const char *version_of; /* the driver whose versions are told apart; NULL: none */
+    const struct report_version *versions;
+    size_t version_count;
+    const struct report_count *counts;
+    size_t count_count;
     const struct known_match *known; /* known leaks that fit */
     size_t known_count;
+    const char *fix; /* whether an update helped, one sentence; NULL: nothing to say */
     bool show_names;
     int64_t made_at_us;
 };
 
-#define REPORT_HOSTS_MAX 50 /* rows of the table; the rest is counted */
-
-#define REPORT_ALIAS_MAX 64
-/* host-01, or the name where names are shown. */
-const char *report_alias(const struct report_input *input, size_t host,
-                         char text[REPORT_ALIAS_MAX]);
+#define REPORT_HOSTS_MAX 50 /* rows of the tables; the rest is counted */
 
 void report_markdown(const struct report_input *input, struct strbuf *out);
 void report_html(const struct report_input *input, struct strbuf *out);

@@ -79,6 +79,11 @@ size_t fleet_memory_bytes(struct fleet *fleet); /* for /metrics and the memory b
 enum status host_state_new(int64_t key, const struct snapshot *snapshot,
                            const struct host_state *previous, struct host_state **ret_host,
                            struct err *err) MUST_CHECK;
+/* The same for a document that only changes rows `previous` has. *ret_host NULL with ST_OK: it does
+ * more than that (a new row, another name, attributes, a size beyond its place); merge the tables
+ * and use host_state_new. */
+enum status host_state_patch(const struct host_state *previous, const struct snapshot *snapshot,
+                             struct host_state **ret_host, struct err *err) MUST_CHECK;
 /* Sets what usual_interval_us rests on: taken_at of the newest snapshots, oldest first (the load at
  * start; ingest carries it on from `previous`). Before publishing only. */
 void host_state_set_recent(struct host_state *host, const int64_t *taken_at_us, size_t count);

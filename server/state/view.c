@@ -342,6 +342,37 @@ static enum status build_cohorts(struct fleet_view *view, const struct key_set *
     return status;
 }
 
+static void worst_row(void *arg, size_t host, size_t place, enum pool pool,
+                      const struct snapshot_table *table, size_t row)
+{
+    struct fleet_view *view = arg;
+    const struct view_peer *peer = &view->cohorts[view->host_cohort[host]].peers[place];
+    struct view_worst *worst = &view->host_worst[host];
+    uint64_t bytes = table->bytes[row];
+
+    (void)pool;
+    if (!((double)bytes >= peer->median + VIEW_MATTERS_BYTES)) /* also when there is no median */
+        return;
+    double score = view_peer_score(peer, bytes);
+    if (!isnan(score) && (isnan(worst->score) || score > worst->score))
+        *worst = (struct view_worst){score, place};
+}
+
+static enum status build_worst(struct fleet_view *view, const struct key_set *keys)
+{
+    view->host_worst = calloc(view->list.count + 1, sizeof *view->host_worst);
+    if (view->host_worst == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < view->list.count; i++) {
+        view->host_worst[i] = (struct view_worst){NAN, VIEW_NONE};
+        enum status status =
+            view->host_cohort[i] == VIEW_NONE ? ST_OK : each_row(view, keys, i, worst_row, view);
+        if (status != ST_OK)
+            return status;
+    }
+    return ST_OK;
+}
+
 static void view_free(struct fleet_view *view)
 {
     if (view == NULL)
@@ -350,6 +381,7 @@ static void view_free(struct fleet_view *view)
         free(view->cohorts[i].peers);
     free(view->cohorts);
     free(view->host_cohort);
+    free(view->host_worst);
     free(view->tags);
     fleet_list_done(&view->list);
     free(view);
@@ -378,6 +410,8 @@ enum status fleet_view_new(struct fleet_list *list_take, struct fleet_view **ret
         status = build_fleet(view, &keys);
     if (status == ST_OK)
         status = build_cohorts(view, &keys);
+    if (status == ST_OK)
+        status = build_worst(view, &keys);
     key_set_done(&keys);
     if (status != ST_OK) {
         view_free(view);

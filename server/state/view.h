@@ -43,6 +43,15 @@ struct view_cohort {
     struct view_peer *peers; /* by index of the tag in `tags` */
 };
 
+/* The row that stands out most on a host: highest score of those that hold so much more than the
+ * peers' median. A thousandth of 16 GiB: in a simulated fleet of 500 a third of the healthy hosts
+ * has some row of 1 to 11 MiB that is far out and does not matter. */
+#define VIEW_MATTERS_BYTES (16 * 1024 * 1024)
+struct view_worst {
+    double score; /* NAN: no peers, or nothing above them */
+    size_t tag;   /* index into tags; VIEW_NONE */
+};
+
 struct fleet_view {
     size_t references;
     struct fleet_list list;
@@ -51,7 +60,8 @@ struct fleet_view {
     size_t tag_count;
     struct view_cohort *cohorts;
     size_t cohort_count;
-    size_t *host_cohort; /* per host: index into cohorts, or VIEW_NONE: too few peers */
+    size_t *host_cohort;           /* per host: index into cohorts, or VIEW_NONE: too few peers */
+    struct view_worst *host_worst; /* per host */
 };
 
 /* Takes the list over, also on failure. The view starts with one reference. */

@@ -509,6 +509,17 @@ enum status db_tx(struct db *db, const char *name,
     return status;
 }
 
+void db_pool_read(struct db_pool *pool, unsigned *ret_most, unsigned *ret_leased)
+{
+    unsigned leased = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (unsigned i = 0; i < pool->count; i++)
+        leased += pool->slots[i].leased;
+    *ret_most = pool->count;
+    *ret_leased = leased;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* ---- results --------------------------------------------------------------- */
 
 size_t db_rows(const struct db_result *result)

@@ -49,6 +49,9 @@ static inline void cleanup_db_lease(struct db **db)
 }
 #define AUTO_DBLEASE CLEANUP(cleanup_db_lease)
 
+/* How many connections there may be, and how many of them are leased now. */
+void db_pool_read(struct db_pool *pool, unsigned *ret_most, unsigned *ret_leased);
+
 /* One statement: `params` and `columns` are one letter each, checked against the schema by a test:
  * i int8, d int4, f float8, b bool, t text, x bytea, z timestamptz (us since 1970), j jsonb (as
  * text), u uuid (as text); upper case is the array of it (I, T, X, Z, F, B, D); "" is none. */

@@ -69,20 +69,20 @@ static const struct stmt statements[] = {
                                                    " WHERE d.name = $1 GROUP BY d.version ORDER "
                                                    "BY 2 DESC, 1",
          "t", "tizzif"),
-    STMT("driver_days",
-         "SELECT day, d.version, count(DISTINCT d.host_id)"
-         " FROM generate_series(date_trunc('day', $2::timestamptz, 'UTC'), "
-         "$3::timestamptz,"
-         "   interval '1 day') AS day"
-         " JOIN host_driver d ON d.name = $1 AND d.valid_from < day + interval '1 "
-         "day'"
-         "   AND (d.valid_to IS NULL OR d.valid_to > day)"
-         " JOIN host ON host.host_id = d.host_id AND host.last_seen_at >= day"
-         " GROUP BY day, d.version ORDER BY d.version, day",
-         "tzz", "zti"),
+    /* Validities by the days they cover, not by day: one row for all hosts that moved together. A
+     * version counts on the days at whose end a host had it, and on the host's last one. */
+    STMT("driver_spans",
+         "SELECT d.version, date_trunc('day', greatest(d.valid_from, $2), 'UTC'),"
+         " CASE WHEN d.valid_to <= host.last_seen_at"
+         " THEN date_trunc('day', d.valid_to, 'UTC') - interval '1 day'"
+         " ELSE date_trunc('day', host.last_seen_at, 'UTC') END, count(*)"
+         " FROM host_driver d JOIN host USING (host_id) WHERE d.name = $1"
+         " AND (d.valid_to IS NULL OR d.valid_to > $2) AND d.valid_from <= $3"
+         " GROUP BY 1, 2, 3",
+         "tzz", "tzzi"),
 };
 
-enum { DRIVERS_LIST, DRIVERS_ONE, DRIVERS_OF_TAG, DRIVER_VERSIONS, DRIVER_DAYS };
+enum { DRIVERS_LIST, DRIVERS_ONE, DRIVERS_OF_TAG, DRIVER_VERSIONS, DRIVER_SPANS };
 
 const struct stmt_table store_drivers_statements = {statements,
                                                     sizeof statements / sizeof statements[0]};
@@ -175,29 +175,50 @@ static enum status read_versions(struct db *db, const char *name, struct driver_
     return ST_OK;
 }
 
-static enum status read_days(struct db *db, const char *name, int64_t from_us, int64_t to_us,
-                             struct driver_history *history, struct err *err)
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Place of a version in the history; every version with a span is there. */
+static size_t version_place(const struct driver_history *history, const char *version)
+{
+    size_t i = 0;
+    while (i < history->version_count && !same_text(history->versions[i].version, version))
+        i++;
+    return i;
+}
+
+static enum status read_spans(struct db *db, const char *name, int64_t from_us, int64_t to_us,
+                              struct driver_history *history, struct err *err)
 {
     AUTO_DBRESULT struct db_result *result = NULL;
     struct db_params params = {0};
-    bool failed = false;
+    int64_t first = from_us - from_us % US_PER_DAY;
 
     db_p_text(&params, name);
-    db_p_time(&params, from_us);
+    db_p_time(&params, first);
     db_p_time(&params, to_us);
-    enum status status = db_exec(db, &statements[DRIVER_DAYS], &params, &result, err);
+    enum status status = db_exec(db, &statements[DRIVER_SPANS], &params, &result, err);
     if (status != ST_OK)
         return status;
-    size_t count = db_rows(result);
-    history->days = arena_alloc(&history->arena, count, sizeof *history->days);
-    for (size_t row = 0; history->days != NULL && row < count; row++) {
-        history->days[row].day_us = db_time(result, row, 0);
-        history->days[row].version = keep(&history->arena, db_text(result, row, 1), &failed);
-        history->days[row].hosts = db_i64(result, row, 2);
+    history->first_day_us = first;
+    history->day_count = (size_t)((to_us - first) / US_PER_DAY) + 1;
+    for (size_t i = 0; i < history->version_count; i++) {
+        history->versions[i].days =
+            arena_alloc(&history->arena, history->day_count, sizeof *history->versions[i].days);
+        if (history->versions[i].days == NULL)
+            return err_set(err, ST_NOMEM, "could not read a driver: out of memory");
     }
-    history->day_count = count;
-    if (history->days == NULL || failed)
-        return err_set(err, ST_NOMEM, "could not read a driver: out of memory");
+    for (size_t row = 0; row < db_rows(result); row++) {
+        size_t place = version_place(history, db_text(result, row, 0));
+        int64_t from = (db_time(result, row, 1) - first) / US_PER_DAY;
+        int64_t to = (db_time(result, row, 2) - first) / US_PER_DAY;
+        for (int64_t day = from; place < history->version_count && day >= 0 && day <= to &&
+                                 day < (int64_t)history->day_count;
+             day++)
+            history->versions[place].days[day] += db_i64(result, row, 3);
+    }
     return ST_OK;
 }
 
@@ -208,7 +229,7 @@ enum status store_driver_history(struct db *db, const char *name, int64_t from_u
     enum status status = read_versions(db, name, &history, err);
 
     if (status == ST_OK)
-        status = read_days(db, name, from_us, to_us, &history, err);
+        status = read_spans(db, name, from_us, to_us, &history, err);
     if (status != ST_OK) {
         driver_history_done(&history);
         return status;

@@ -45,18 +45,13 @@ struct driver_version {
     int64_t last_seen_us;
     int64_t hosts_in_findings;
     double leak_bytes_per_hour; /* median over these; NAN: none known */
-};
-/* Hosts per day (UTC) that had a version, for the days of the range. */
-struct driver_day {
-    int64_t day_us;
-    const char *version; /* NULL: unknown */
-    int64_t hosts;
+    int64_t *days;              /* hosts that had it at the end of each day of the history */
 };
 struct driver_history {
     struct arena arena;
     struct driver_version *versions; /* most hosts first */
     size_t version_count;
-    struct driver_day *days; /* by version, then day */
+    int64_t first_day_us; /* UTC */
     size_t day_count;
 };
 static inline void driver_history_done(struct driver_history *history)

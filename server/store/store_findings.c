@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading findings and what people change. What a pass changes is in store_findings_apply.c. Owner,
- * causes, evidence and cause note travel in the column doc; the rest are columns, for SQL.
+ * Reading findings. What people change is in store_findings_patch.c, what a pass changes in
+ * store_findings_apply.c. Owner, causes, evidence and cause note travel in the column doc; the rest
+ * are columns, for SQL.
  */
 #include "server/store/store_findings.h"
 
 #include "server/store/finding_doc.h"
-#include "server/store/store_notify.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,8 +16,10 @@
     "f.finding_id, f.kind, f.status, f.severity, f.confidence, f.pool, f.tag, f.tags, f.summary, " \
     "f.first_seen_at, f.last_seen_at, f.opened_at, f.resolved_at, f.note, f.muted_until, "         \
     "f.acknowledged_by, f.doc, f.version::bigint, f.updated_at, "                                  \
-    "(SELECT count(*) FROM finding_host h WHERE h.finding_id = f.finding_id)"
-#define FINDING_TYPES "ttttfttTtzzzztztjizi"
+    "(SELECT count(*) FROM finding_host h WHERE h.finding_id = f.finding_id), f.muted_by, "        \
+    "f.born_muted, f.reopened_at, f.reopened_count::bigint, (SELECT count(*) FROM finding_host h " \
+    "WHERE h.finding_id = f.finding_id AND h.muted_by IS NOT NULL)"
+#define FINDING_TYPES "ttttfttTtzzzztztjiziibzii"
 
 static const struct stmt statements[] = {
     STMT("findings_list",
@@ -28,43 +30,30 @@ static const struct stmt statements[] = {
          " AND ($4::text IS NULL OR $4 = ANY (f.tags))"
          " AND ($5::text IS NULL OR EXISTS (SELECT FROM finding_host h JOIN host USING (host_id)"
          "   WHERE h.finding_id = f.finding_id AND host.id = $5))"
-         " ORDER BY f.last_seen_at DESC, f.finding_id LIMIT $6",
-         "TTTtti", FINDING_TYPES),
+         " AND ($6::text IS NULL OR lower($6) = ANY (string_to_array(lower(f.doc->>'owner_driver'),"
+         "   ' or ')) OR EXISTS (SELECT FROM jsonb_array_elements(f.doc->'causes') c"
+         "   WHERE lower(c->>'attribute') = 'driver/' || lower($6)))"
+         " ORDER BY f.last_seen_at DESC, f.finding_id LIMIT $7",
+         "TTTttti", FINDING_TYPES),
     STMT("findings_get", "SELECT " FINDING_COLUMNS " FROM finding f WHERE f.finding_id = $1", "t",
          FINDING_TYPES),
     STMT("findings_hosts_of",
          "SELECT h.finding_id, host.id, host.name, h.bytes, h.cohort_bytes, h.cohort_hosts::bigint,"
          " h.score, h.rate_bytes_per_hour, h.since, h.exhausts_p10, h.exhausts_p50, h.exhausts_p90,"
-         " h.limit_name, h.process, h.process_handles,"
+         " h.limit_name, h.process, h.process_handles, h.muted_by,"
+         " coalesce((SELECT e.number FROM finding_host_ever e WHERE e.finding_id = h.finding_id"
+         "   AND e.host_id = h.host_id), 0)::bigint,"
          " coalesce(host.agent_simulated, false) OR EXISTS (SELECT FROM host_attribute a"
          "   WHERE a.host_id = host.host_id AND a.name = 'poolfleet.simulated'"
          "   AND a.value = 'true' AND a.valid_to IS NULL)"
          " FROM finding_host h JOIN host USING (host_id)"
          " WHERE h.finding_id = ANY ($1) AND h.position < $2::bigint"
          " ORDER BY h.finding_id, h.position",
-         "Ti", "tttiiiffzzzzttib"),
+         "Ti", "tttiiiffzzzzttiiib"),
     STMT("findings_history",
          "SELECT at, actor, change, note FROM (SELECT * FROM finding_change WHERE finding_id = $1"
          " ORDER BY change_id DESC LIMIT 500) newest ORDER BY change_id",
          "t", "zttt"),
-    STMT("findings_lock",
-         "SELECT status, version::bigint FROM finding WHERE finding_id = $1 FOR UPDATE", "t", "ti"),
-    STMT("findings_patch_status",
-         "UPDATE finding SET status = $2,"
-         " acknowledged_by = CASE $2 WHEN 'acknowledged' THEN $3 WHEN 'open' THEN NULL"
-         "   ELSE acknowledged_by END,"
-         " muted_until = CASE $2 WHEN 'muted' THEN $4::timestamptz END,"
-         " resolved_at = CASE $2 WHEN 'resolved' THEN $5::timestamptz END"
-         " WHERE finding_id = $1",
-         "tttzz", ""),
-    STMT("findings_patch_note", "UPDATE finding SET note = $2 WHERE finding_id = $1", "tt", ""),
-    STMT("findings_patch_version",
-         "UPDATE finding SET version = version + 1, updated_at = $2 WHERE finding_id = $1", "tz",
-         ""),
-    STMT("findings_change",
-         "INSERT INTO finding_change (finding_id, at, actor, change, note)"
-         " VALUES ($1, $2, $3, $4, $5)",
-         "tzttt", ""),
     STMT("findings_hosts_count",
          "SELECT host.id, count(*), max(CASE f.severity WHEN 'critical' THEN 2 WHEN 'warning'"
          " THEN 1 ELSE 0 END)::bigint FROM finding f JOIN finding_host USING (finding_id)"
@@ -86,11 +75,6 @@ enum {
     FINDINGS_GET,
     FINDINGS_HOSTS_OF,
     FINDINGS_HISTORY,
-    FINDINGS_LOCK,
-    FINDINGS_PATCH_STATUS,
-    FINDINGS_PATCH_NOTE,
-    FINDINGS_PATCH_VERSION,
-    FINDINGS_CHANGE,
     FINDINGS_HOSTS_COUNT,
     FINDINGS_SUMMARY
 };
@@ -166,13 +150,18 @@ static enum status read_record(const struct db_result *result, size_t row, struc
     record->version = db_i64(result, row, 17);
     record->updated_at_us = db_time(result, row, 18);
     record->host_total = (size_t)db_i64(result, row, 19);
+    record->muted_by = db_i64(result, row, 20);
+    record->born_muted = db_bool(result, row, 21);
+    record->reopened_at_us = db_time(result, row, 22);
+    record->reopened_count = db_i64(result, row, 23);
+    record->muted_hosts = (size_t)db_i64(result, row, 24);
     if (failed || read_tags(result, row, arena, finding) != ST_OK)
         return err_set(err, ST_NOMEM, "could not read findings: out of memory");
     return finding_doc_read(db_text(result, row, 16), arena, finding, err);
 }
 
 static enum status read_host(const struct db_result *result, size_t row, struct arena *arena,
-                             struct finding_host *host)
+                             struct finding_host *host, struct finding_host_life *life)
 {
     bool failed = false;
 
@@ -190,7 +179,9 @@ static enum status read_host(const struct db_result *result, size_t row, struct 
     host->limit = keep(arena, db_text(result, row, 12), &failed);
     host->process = keep(arena, db_text(result, row, 13), &failed);
     host->process_handles = db_null(result, row, 14) ? -1 : db_i64(result, row, 14);
-    host->simulated = db_bool(result, row, 15);
+    life->muted_by = db_i64(result, row, 15);
+    life->number = db_i64(result, row, 16);
+    host->simulated = db_bool(result, row, 17);
     return failed ? ST_NOMEM : ST_OK;
 }
 
@@ -228,13 +219,17 @@ static enum status read_hosts(struct db *db, struct finding_records *records, si
             record->finding.hosts =
                 arena_alloc(&records->arena, room, sizeof *record->finding.hosts);
             record->finding.host_count = 0;
-            if (record->finding.hosts == NULL)
+            record->host_lives = arena_alloc(&records->arena, room, sizeof *record->host_lives);
+            if (record->finding.hosts == NULL || record->host_lives == NULL)
                 status = ST_NOMEM;
         }
         size_t room = record->host_total < hosts_max ? record->host_total : hosts_max;
-        if (status == ST_OK && record->finding.host_count < room)
-            status = read_host(result, row, &records->arena,
-                               &record->finding.hosts[record->finding.host_count++]);
+        size_t at = record->finding.host_count;
+        if (status == ST_OK && at < room) {
+            status = read_host(result, row, &records->arena, &record->finding.hosts[at],
+                               &record->host_lives[at]);
+            record->finding.host_count++;
+        }
         if (status != ST_OK)
             err_set(err, status, "could not read findings: out of memory");
     }
@@ -307,6 +302,7 @@ enum status store_findings_list(struct db *db, const struct finding_filter *filt
     bind_names(&params, filter->kinds, FINDING_KIND_COUNT, kind_text, names[2]);
     db_p_text(&params, filter->tag);
     db_p_text(&params, filter->host_id);
+    db_p_text(&params, filter->driver);
     db_p_i64(&params, FINDINGS_LIST_MAX);
     enum status status = db_exec(db, &statements[FINDINGS_LIST], &params, &result, err);
     if (status != ST_OK)
@@ -400,113 +396,4 @@ enum status store_findings_summary(struct db *db, int64_t since_us,
         .hosts = db_i64(result, 0, 5),
     };
     return ST_OK;
-}
-
-/* ---- what people change
- * ---------------------------------------------------------------------------- */
-
-struct patch_call {
-    const char *id;
-    const struct finding_patch *patch;
-};
-
-static enum status patch_change(struct db *db, const struct patch_call *call, const char *change,
-                                const char *note, struct err *err)
-{
-    struct db_params params = {0};
-
-    db_p_text(&params, call->id);
-    db_p_time(&params, call->patch->now_us);
-    db_p_text(&params, call->patch->actor);
-    db_p_text(&params, change);
-    db_p_text(&params, note);
-    return db_exec(db, &statements[FINDINGS_CHANGE], &params, NULL, err);
-}
-
-static const char *const patch_words[FINDING_STATUS_COUNT] = {
-    [FINDING_OPEN] = "reopened",
-    [FINDING_ACKNOWLEDGED] = "acknowledged",
-    [FINDING_MUTED] = "muted",
-    [FINDING_RESOLVED] = "resolved",
-};
-
-static enum status patch_status(struct db *db, const struct patch_call *call, struct err *err)
-{
-    const struct finding_patch *patch = call->patch;
-    struct db_params params = {0};
-
-    db_p_text(&params, call->id);
-    db_p_text(&params, finding_status_name(patch->status));
-    db_p_text(&params, patch->actor);
-    db_p_time(&params, patch->muted_until_us);
-    db_p_time(&params, patch->now_us);
-    enum status status = db_exec(db, &statements[FINDINGS_PATCH_STATUS], &params, NULL, err);
-    if (status != ST_OK)
-        return status;
-    return patch_change(db, call, patch_words[patch->status], patch->has_note ? patch->note : NULL,
-                        err);
-}
-
-/* Acknowledging and muting are no news to others, nor is taking them back from acknowledged. */
-static enum status patch_tell(struct db *db, const struct patch_call *call, const char *before,
-                              struct err *err)
-{
-    const struct finding_patch *patch = call->patch;
-    bool ends = patch->status == FINDING_RESOLVED && strcmp(before, "resolved") != 0;
-    bool returns = patch->status != FINDING_RESOLVED && patch->status != FINDING_MUTED &&
-                   (strcmp(before, "resolved") == 0 || strcmp(before, "muted") == 0);
-    const struct notify_change change = {call->id, ends ? NOTIFY_RESOLVED : NOTIFY_REOPENED,
-                                         patch->now_us, NULL};
-
-    return ends || returns ? store_notify_change(db, &change, err) : ST_OK;
-}
-
-static enum status patch_note(struct db *db, const struct patch_call *call, struct err *err)
-{
-    struct db_params params = {0};
-
-    db_p_text(&params, call->id);
-    db_p_text(&params, call->patch->note);
-    enum status status = db_exec(db, &statements[FINDINGS_PATCH_NOTE], &params, NULL, err);
-    if (status != ST_OK || call->patch->has_status)
-        return status;
-    return patch_change(db, call, "note", call->patch->note, err);
-}
-
-static enum status patch_tx(struct db *db, void *arg, struct err *err)
-{
-    const struct patch_call *call = arg;
-    AUTO_DBRESULT struct db_result *result = NULL;
-    struct db_params params = {0};
-
-    db_p_text(&params, call->id);
-    enum status status = db_exec(db, &statements[FINDINGS_LOCK], &params, &result, err);
-    if (status != ST_OK)
-        return status;
-    if (db_rows(result) == 0)
-        return err_set(err, ST_NOT_FOUND, "finding \"%s\" is not known", call->id);
-    if (call->patch->version != FINDING_VERSION_ANY && call->patch->version != db_i64(result, 0, 1))
-        return err_field(err, ST_CONFLICT, "If-Match", "another changed this finding meanwhile");
-    if (call->patch->has_status)
-        status = patch_status(db, call, err);
-    if (status == ST_OK && call->patch->has_status)
-        status = patch_tell(db, call, db_text(result, 0, 0), err);
-    if (status == ST_OK && call->patch->has_note)
-        status = patch_note(db, call, err);
-    if (status != ST_OK)
-        return status;
-    params = (struct db_params){0};
-    db_p_text(&params, call->id);
-    db_p_time(&params, call->patch->now_us);
-    status = db_exec(db, &statements[FINDINGS_PATCH_VERSION], &params, NULL, err);
-    return status == ST_OK && call->patch->audit != NULL
-               ? store_audit_add(db, call->patch->audit, err)
-               : status;
-}
-
-enum status store_findings_patch(struct db *db, const char *id, const struct finding_patch *patch,
-                                 struct err *err)
-{
-    struct patch_call call = {id, patch};
-    return db_tx(db, "findings_patch", patch_tx, &call, err);
 }

@@ -11,13 +11,25 @@
 #include "server/store/db.h"
 #include "server/store/store_audit.h"
 
+/* What a host of a finding has beyond what the analysis says. */
+struct finding_host_life {
+    int64_t muted_by; /* a mute that covers all of the finding's tags on it; 0: none */
+    int64_t number;   /* pseudonym in reports, from 1, for good; 0: none yet */
+};
+
 /* A finding as stored: what the analysis says, and what people did. */
 struct finding_record {
     struct finding finding; /* hosts: all, or the worst of them (see host_total) */
     size_t host_total;
-    const char *note;            /* NULL: none */
-    const char *acknowledged_by; /* NULL: nobody */
-    int64_t muted_until_us;      /* TIME_UNKNOWN: not muted, or for good */
+    struct finding_host_life *host_lives; /* as many as finding.hosts */
+    size_t muted_hosts;                   /* of host_total, covered by mutes */
+    const char *note;                     /* NULL: none */
+    const char *acknowledged_by;          /* NULL: nobody */
+    int64_t muted_until_us;               /* TIME_UNKNOWN: not muted, or for good */
+    int64_t muted_by;                     /* the mute that ends first; 0: not muted */
+    bool born_muted;                      /* muted since it appeared: nobody was told of it */
+    int64_t reopened_at_us;               /* TIME_UNKNOWN: never came back after it was resolved */
+    int64_t reopened_count;
     int64_t opened_at_us;
     int64_t resolved_at_us; /* TIME_UNKNOWN: it is not */
     int64_t updated_at_us;
@@ -39,6 +51,7 @@ struct finding_filter {
     unsigned kinds;      /* 0: any */
     const char *tag;     /* among its tags, text form; NULL: any */
     const char *host_id; /* NULL: any */
+    const char *driver;  /* owns its tag or is among its causes, letters folded; NULL: any */
     size_t hosts_max;    /* of each finding: the worst so many; 0: none */
 };
 #define FINDINGS_LIST_MAX 5000 /* newest first beyond: resolved ones of years */
@@ -72,7 +85,11 @@ struct finding_patch {
     const char *note;       /* NULL: take it away */
     int64_t muted_until_us; /* for status muted; TIME_UNKNOWN: for good */
 };
-/* ST_NOT_FOUND; ST_CONFLICT when another changed it since `version`. */
+/* Whether a person may change the status so; the same again is allowed and changes nothing, but for
+ * muted, which gets another end. */
+bool finding_may_step(enum finding_status from, enum finding_status to);
+/* ST_NOT_FOUND; ST_CONFLICT when another changed it since `version`; ST_INVALID with field "status"
+ * when the step is not allowed or a wider mute still covers what is to be opened. */
 enum status store_findings_patch(struct db *db, const char *id, const struct finding_patch *patch,
                                  struct err *err) MUST_CHECK;
 
@@ -111,5 +128,6 @@ enum status store_findings_summary(struct db *db, int64_t since_us,
 
 extern const struct stmt_table store_findings_statements;
 extern const struct stmt_table store_findings_apply_statements;
+extern const struct stmt_table store_findings_patch_statements;
 
 #endif

@@ -53,7 +53,7 @@ struct put {
     const char **ids;
     const char **docs;
     size_t count;
-    const char *actor;
+    const struct audit_entry *audit;
 };
 
 static enum status put_tx(struct db *db, void *arg, struct err *err)
@@ -65,21 +65,21 @@ static enum status put_tx(struct db *db, void *arg, struct err *err)
     db_p_text_array(&params, put->ids, put->count);
     db_p_text_array(&params, put->docs, put->count);
     db_p_time(&params, clock_wall_us());
-    db_p_text(&params, put->actor);
+    db_p_text(&params, put->audit->actor.name);
     enum status status = db_exec(db, &statements[PUT], &params, NULL, err);
     if (status == ST_OK)
         status = store_known_stamp(db, &stamp, err);
     if (status == ST_OK && stamp.rows > (int64_t)STORE_KNOWN_MAX)
         return err_set(err, ST_TOO_LARGE, "more than %u imported known leaks", STORE_KNOWN_MAX);
-    return status;
+    return status == ST_OK ? store_audit_add(db, put->audit, err) : status;
 }
 
-enum status store_known_put(struct db *db, const struct known_list *list, const char *actor,
-                            struct err *err)
+enum status store_known_put(struct db *db, const struct known_list *list,
+                            const struct audit_entry *audit, struct err *err)
 {
     AUTO_FREE const char **ids = calloc(list->count + 1, sizeof *ids);
     AUTO_FREE const char **docs = calloc(list->count + 1, sizeof *docs);
-    struct put put = {ids, docs, list->count, actor};
+    struct put put = {ids, docs, list->count, audit};
 
     if (ids == NULL || docs == NULL)
         return err_set(err, ST_NOMEM, "could not keep the known leaks: out of memory");
@@ -90,14 +90,28 @@ enum status store_known_put(struct db *db, const struct known_list *list, const 
     return db_tx(db, "known_put", put_tx, &put, err);
 }
 
-enum status store_known_remove(struct db *db, const char *id, struct err *err)
+struct removal {
+    const char *id;
+    const struct audit_entry *audit;
+};
+
+static enum status remove_tx(struct db *db, void *arg, struct err *err)
 {
+    const struct removal *removal = arg;
     AUTO_DBRESULT struct db_result *result = NULL;
     struct db_params params = {0};
 
-    db_p_text(&params, id);
+    db_p_text(&params, removal->id);
     enum status status = db_exec(db, &statements[REMOVE], &params, &result, err);
     if (status == ST_OK && db_affected(result) == 0)
-        return err_set(err, ST_NOT_FOUND, "no imported known leak \"%s\"", id);
-    return status;
+        return err_set(err, ST_NOT_FOUND, "no imported known leak \"%s\"", removal->id);
+    return status == ST_OK ? store_audit_add(db, removal->audit, err) : status;
+}
+
+enum status store_known_remove(struct db *db, const char *id, const struct audit_entry *audit,
+                               struct err *err)
+{
+    struct removal removal = {id, audit};
+
+    return db_tx(db, "known_remove", remove_tx, &removal, err);
 }

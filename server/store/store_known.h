@@ -9,6 +9,7 @@
 
 #include "server/known/known.h"
 #include "server/store/db.h"
+#include "server/store/store_audit.h"
 
 #define STORE_KNOWN_MAX (KNOWN_ENTRIES_MAX / 2) /* the other half is the built-in list's */
 
@@ -22,11 +23,13 @@ enum status store_known_stamp(struct db *db, struct store_known_stamp *ret_stamp
 
 /* Fills an empty list: imported entries, then the built-in ones that they do not replace. */
 enum status store_known_load(struct db *db, struct known_list *list, struct err *err) MUST_CHECK;
-/* Keeps all entries of the list, each new or in place of the one of its id, in one transaction.
+/* Keeps all entries of the list, each new or in place of the one of its id, in one transaction
+ * with its entry in the log of changes, whose actor is who wrote them.
  * ST_TOO_LARGE when there would be more than STORE_KNOWN_MAX. */
-enum status store_known_put(struct db *db, const struct known_list *list, const char *actor,
-                            struct err *err) MUST_CHECK;
-enum status store_known_remove(struct db *db, const char *id, struct err *err) MUST_CHECK;
+enum status store_known_put(struct db *db, const struct known_list *list,
+                            const struct audit_entry *audit, struct err *err) MUST_CHECK;
+enum status store_known_remove(struct db *db, const char *id, const struct audit_entry *audit,
+                               struct err *err) MUST_CHECK;
 
 extern const struct stmt_table store_known_statements;
 

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One number for all servers on a database; any constant does ("pool" in ASCII, then 1). */
-#define ANALYZER_LOCK "8101828123361"
+#define ANALYZER_LOCK STORE_ANALYZER_LOCK
 
 static const struct stmt statements[] = {
     STMT("rollup_clear", "DELETE FROM tag_hour WHERE hour_at = $1", "z", ""),

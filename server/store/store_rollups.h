@@ -66,6 +66,8 @@ enum status store_rollup_series(struct db *db, enum pool pool, uint32_t tag, int
 enum status store_newest_taken_at(struct db *db, int64_t *ret_taken_at_us,
                                   struct err *err) MUST_CHECK;
 
+/* One number for all servers on a database; any constant does ("pool" in ASCII, then 1). */
+#define STORE_ANALYZER_LOCK "8101828123361"
 /* The analyzer's advisory lock, held by the connection until it is released or lost. */
 enum status store_analyzer_lock(struct db *db, bool *ret_locked, struct err *err) MUST_CHECK;
 enum status store_analyzer_unlock(struct db *db, struct err *err) MUST_CHECK;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { REMOVE, ADD, ADD_ENTRIES, LISTS, ENTRIES };
+enum { REMOVE, ADD, ADD_ENTRIES, LISTS, ENTRIES, STAMP };
 
 static const struct stmt statements[] = {
     [REMOVE] = STMT("tags_remove", "DELETE FROM tag_import WHERE name = $1", "t", ""),
@@ -26,9 +26,12 @@ static const struct stmt statements[] = {
                    "refused_count::int8 FROM tag_import ORDER BY import_id",
                    "", "tziii"),
     [ENTRIES] = STMT("tags_entries",
-                     "SELECT pattern, driver, description FROM tag_entry "
-                     "ORDER BY import_id, position",
-                     "", "ttt"),
+                     "SELECT e.pattern, e.driver, e.description FROM tag_entry AS e "
+                     "JOIN tag_import AS i USING (import_id) "
+                     "WHERE i.name IS DISTINCT FROM $1 ORDER BY e.import_id, e.position",
+                     "t", "ttt"),
+    [STAMP] = STMT("tags_stamp",
+                   "SELECT count(*), coalesce(max(import_id), 0)::int8 FROM tag_import", "", "ii"),
 };
 
 const struct stmt_table store_tags_statements = {statements,
@@ -92,11 +95,53 @@ enum status store_tags_replace(struct db *db, const char *name, const struct tag
     return db_tx(db, "tags_replace", replace_tx, &r, err);
 }
 
-enum status store_tags_load(struct db *db, struct tagdict *dict, struct err *err)
+struct removal {
+    const char *name;
+    const struct audit_entry *audit;
+};
+
+static enum status remove_tx(struct db *db, void *arg, struct err *err)
+{
+    const struct removal *removal = arg;
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+    db_p_text(&params, removal->name);
+    enum status status = db_exec(db, &statements[REMOVE], &params, &result, err);
+    if (status == ST_OK && db_affected(result) == 0)
+        return err_set(err, ST_NOT_FOUND, "no tag list \"%.100s\"", removal->name);
+    return status == ST_OK && removal->audit != NULL ? store_audit_add(db, removal->audit, err)
+                                                     : status;
+}
+
+enum status store_tags_remove(struct db *db, const char *name, const struct audit_entry *audit,
+                              struct err *err)
+{
+    struct removal removal = {name, audit};
+    return db_tx(db, "tags_remove", remove_tx, &removal, err);
+}
+
+enum status store_tags_stamp(struct db *db, struct store_tags_stamp *ret_stamp, struct err *err)
 {
     AUTO_DBRESULT struct db_result *result = NULL;
     struct db_params none = {0};
-    enum status status = db_exec(db, &statements[ENTRIES], &none, &result, err);
+    enum status status = db_exec(db, &statements[STAMP], &none, &result, err);
+    if (status == ST_OK)
+        *ret_stamp = (struct store_tags_stamp){db_i64(result, 0, 0), db_i64(result, 0, 1)};
+    return status;
+}
+
+enum status store_tags_load(struct db *db, struct tagdict *dict, struct err *err)
+{
+    return store_tags_load_others(db, NULL, dict, err);
+}
+
+enum status store_tags_load_others(struct db *db, const char *name, struct tagdict *dict,
+                                   struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+    db_p_text(&params, name);
+    enum status status = db_exec(db, &statements[ENTRIES], &params, &result, err);
     for (size_t row = 0; status == ST_OK && row < db_rows(result); row++) {
         struct tagdict_entry entry = {
             .pattern = db_text(result, row, 0),

@@ -30,6 +30,21 @@ enum status store_tags_lists(struct db *db, struct db_result **ret_result,
                              struct err *err) MUST_CHECK;
 struct store_tag_list store_tags_list_at(const struct db_result *result, size_t row);
 
+/* Changes whenever a list comes or goes. */
+struct store_tags_stamp {
+    int64_t lists;
+    int64_t newest;
+};
+enum status store_tags_stamp(struct db *db, struct store_tags_stamp *ret_stamp,
+                             struct err *err) MUST_CHECK;
+/* As store_tags_load, but without the list of that name: what would be there if it were replaced.
+ */
+enum status store_tags_load_others(struct db *db, const char *name, struct tagdict *dict,
+                                   struct err *err) MUST_CHECK;
+/* ST_NOT_FOUND. */
+enum status store_tags_remove(struct db *db, const char *name, const struct audit_entry *audit,
+                              struct err *err) MUST_CHECK;
+
 extern const struct stmt_table store_tags_statements;
 
 #endif

@@ -71,4 +71,11 @@ enum status tagdict_import(struct tagdict *dict, const char *text, size_t length
                            tagdict_complaint complain, void *arg, struct tagdict_import *ret_import,
                            struct err *err) MUST_CHECK;
 
+/* Whether the first line that says something has the columns of a list with tabs. */
+bool tagdict_is_tsv(const char *text, size_t length);
+/* The same for such a list: see import_tsv.c. */
+enum status tagdict_import_tsv(struct tagdict *dict, const char *text, size_t length,
+                               tagdict_complaint complain, void *arg,
+                               struct tagdict_import *ret_import, struct err *err) MUST_CHECK;
+
 #endif

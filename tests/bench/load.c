@@ -4,12 +4,15 @@
  * and one outstanding request each, and prints one line of JSON: rate, latencies, answers by code.
  *
  *   load --port P --token T --hosts H --rows R [--changed C] [--connections N] [--seconds S]
- *        [--gzip]
+ *        [--cbor 1] [--series N: its hosts are others than those of other series]
  *
  * --changed 0 posts complete documents; C > 0 posts `base` documents with C changed rows after one
  * complete document a host. Bodies are built outside the measured time as far as possible: only
  * the fixed-width fields (sequence, base, time, and the counters of changed rows) are rewritten.
  */
+#include "common/cbor.h"
+#include "common/strbuf.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -23,7 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static unsigned port, hosts = 100, rows = 2500, changed, connections = 8, seconds = 10;
+static unsigned port, hosts = 100, rows = 2500, changed, connections = 8, seconds = 10, cbor,
+                      series;
 static const char *token = "";
 static _Atomic uint64_t answers[600];
 static _Atomic bool stop;
@@ -69,26 +73,17 @@ static void put_time(char *out, int64_t at)
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-/* Tags are distinct and printable: 64 letters to the third power are enough for any table. */
+/* Tags are distinct, printable, and rise with i as the agent sends them: by their value, whose
+ * highest byte is the last letter. */
 static void put_tag(char *out, unsigned i)
 {
     static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
+        "+-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     out[0] = 'T';
-    out[1] = letters[i / 4096 % 64];
+    out[1] = letters[i % 64];
     out[2] = letters[i / 64 % 64];
-    out[3] = letters[i % 64];
+    out[3] = letters[i / 4096 % 64];
     out[4] = '\0';
-}
-
-static size_t put_column(char *out, const char *name, unsigned count,
-                         uint64_t (*value)(unsigned, unsigned), unsigned moment)
-{
-    char *p = out + sprintf(out, ",\"%s\":[", name);
-    for (unsigned i = 0; i < count; i++)
-        p += sprintf(p, i == 0 ? "%llu" : ",%llu", (unsigned long long)value(i, moment));
-    *p++ = ']';
-    return (size_t)(p - out);
 }
 
 /* Counters are spread over the powers of two up to 2^28, as on machines some days up: a few tags
@@ -110,41 +105,166 @@ static uint64_t bytes_of(unsigned i, unsigned moment)
     return outstanding_of(i) * (64ull + i % 32 * 16) + (i + moment) % 7 * 16;
 }
 
-/* One document into out; returns its length. */
-static size_t put_document(char *out, unsigned host, unsigned moment, int64_t start, unsigned count)
+/* Which rows of a table of `all` are told: two thirds are always the same busy ones, the others
+ * another set every time, as on a machine that does something. Rising. */
+static unsigned pick_rows(unsigned *out, unsigned all, unsigned count, unsigned moment)
 {
-    char boot[32], taken[32];
+    if (count >= all) {
+        for (unsigned i = 0; i < all; i++)
+            out[i] = i;
+        return all;
+    }
+    unsigned busy = count * 2 / 3, found = 0;
+    unsigned stride = (all - busy) / (count - busy);
+    for (unsigned i = 0; i < all && found < count; i++) {
+        bool often = i % 2 == 0 && i / 2 < busy;
+        if (often || (i + moment) % (stride + 1) == 0)
+            out[found++] = i;
+    }
+    return found;
+}
+
+/* The same document in both encodings: a table of what differs. */
+struct writer {
+    struct strbuf *out;
+    bool cbor;
+};
+
+static void put_name(struct writer *w, const char *name, bool first)
+{
+    if (w->cbor)
+        cbor_put_text(w->out, name);
+    else
+        strbuf_printf(w->out, first ? "\"%s\":" : ",\"%s\":", name);
+}
+
+static void put_text(struct writer *w, const char *text)
+{
+    if (w->cbor)
+        cbor_put_text(w->out, text);
+    else
+        strbuf_printf(w->out, "\"%s\"", text);
+}
+
+static void put_number(struct writer *w, uint64_t value)
+{
+    if (w->cbor)
+        cbor_put_uint(w->out, value);
+    else
+        strbuf_u64(w->out, value);
+}
+
+static void open_map(struct writer *w)
+{
+    if (w->cbor)
+        cbor_put_map_open(w->out);
+    else
+        strbuf_add(w->out, "{", 1);
+}
+
+static void close_map(struct writer *w)
+{
+    if (w->cbor)
+        cbor_put_break(w->out);
+    else
+        strbuf_add(w->out, "}", 1);
+}
+
+static void put_column(struct writer *w, const char *name, const unsigned *row, unsigned count,
+                       uint64_t (*value)(unsigned, unsigned), unsigned moment)
+{
+    put_name(w, name, false);
+    if (w->cbor)
+        cbor_put_array(w->out, count);
+    else
+        strbuf_add(w->out, "[", 1);
+    for (unsigned i = 0; i < count; i++) {
+        if (i > 0 && !w->cbor)
+            strbuf_add(w->out, ",", 1);
+        put_number(w, value(row[i], moment));
+    }
+    if (!w->cbor)
+        strbuf_add(w->out, "]", 1);
+}
+
+static void put_table(struct writer *w, const char *pool, unsigned all, unsigned count,
+                      unsigned moment)
+{
+    unsigned *row = malloc((all + 1) * sizeof *row);
+    unsigned n = pick_rows(row, all, count, moment);
+    put_name(w, pool, false);
+    open_map(w);
+    put_name(w, "tag", true);
+    if (w->cbor)
+        cbor_put_array(w->out, n);
+    else
+        strbuf_add(w->out, "[", 1);
+    for (unsigned i = 0; i < n; i++) {
+        char tag[5];
+        put_tag(tag, row[i]);
+        if (i > 0 && !w->cbor)
+            strbuf_add(w->out, ",", 1);
+        put_text(w, tag);
+    }
+    if (!w->cbor)
+        strbuf_add(w->out, "]", 1);
+    put_column(w, "allocs", row, n, allocs_of, moment);
+    put_column(w, "frees", row, n, frees_of, moment);
+    put_column(w, "bytes", row, n, bytes_of, moment);
+    close_map(w);
+    free(row);
+}
+
+static void put_document(struct strbuf *out, unsigned host, unsigned moment, int64_t start,
+                         unsigned count)
+{
+    char boot[32], taken[32], id[64];
+    struct writer w = {out, cbor != 0};
+    out->length = 0;
     put_time(boot, start - 3600);
     put_time(taken, start + moment);
-    char *p = out;
-    p +=
-        sprintf(p,
-                "{\"format\":1,\"host\":{\"id\":\"load-%u-%05u\"%s},\"boot_at\":\"%s\",\"taken_at\":"
-                "\"%s\",\"sequence\":%u",
-                changed, host,
-                moment == 0 ? ",\"name\":\"LOAD\",\"attributes\":{\"poolfleet.simulated\":\"true\","
-                              "\"role\":\"load\",\"os.build\":\"26100.4061\"}"
-                            : "",
-                boot, taken, moment);
-    if (count < rows)
-        p += sprintf(p, ",\"base\":%u", moment - 1);
-    p += sprintf(p, ",\"totals\":{\"nonpaged_bytes\":200000000,\"paged_bytes\":300000000}");
-    for (unsigned pool = 0; pool < 2; pool++) {
-        unsigned n = pool == 0 ? count / 2 : count - count / 2;
-        p += sprintf(p, ",\"%s\":{\"tag\":[", pool == 0 ? "nonpaged" : "paged");
-        for (unsigned i = 0; i < n; i++) {
-            char tag[5];
-            put_tag(tag, i);
-            p += sprintf(p, i == 0 ? "\"%s\"" : ",\"%s\"", tag);
-        }
-        *p++ = ']';
-        p += put_column(p, "allocs", n, allocs_of, moment);
-        p += put_column(p, "frees", n, frees_of, moment);
-        p += put_column(p, "bytes", n, bytes_of, moment);
-        *p++ = '}';
+    snprintf(id, sizeof id, "load-%u-%u-%u-%05u", series, cbor, changed, host);
+    open_map(&w);
+    put_name(&w, "format", true);
+    put_number(&w, 1);
+    put_name(&w, "host", false);
+    open_map(&w);
+    put_name(&w, "id", true);
+    put_text(&w, id);
+    if (moment == 0) {
+        put_name(&w, "name", false);
+        put_text(&w, "LOAD");
+        put_name(&w, "attributes", false);
+        open_map(&w);
+        put_name(&w, "poolfleet.simulated", true);
+        put_text(&w, "true");
+        put_name(&w, "role", false);
+        put_text(&w, "load");
+        put_name(&w, "os.build", false);
+        put_text(&w, "26100.4061");
+        close_map(&w);
     }
-    *p++ = '}';
-    return (size_t)(p - out);
+    close_map(&w);
+    put_name(&w, "boot_at", false);
+    put_text(&w, boot);
+    put_name(&w, "taken_at", false);
+    put_text(&w, taken);
+    put_name(&w, "sequence", false);
+    put_number(&w, moment);
+    if (count < rows) {
+        put_name(&w, "base", false);
+        put_number(&w, moment - 1);
+    }
+    put_name(&w, "totals", false);
+    open_map(&w);
+    put_name(&w, "nonpaged_bytes", true);
+    put_number(&w, 200000000);
+    put_name(&w, "paged_bytes", false);
+    put_number(&w, 300000000);
+    close_map(&w);
+    put_table(&w, "nonpaged", rows / 2, count / 2, moment);
+    put_table(&w, "paged", rows - rows / 2, count - count / 2, moment);
+    close_map(&w);
 }
 
 static void send_all(int fd, const char *data, size_t length)
@@ -184,8 +304,8 @@ static void post(int fd, const char *body, size_t length)
     char head[512];
     int n = snprintf(head, sizeof head,
                      "POST /api/v1/snapshots HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "
-                     "%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                     token, length);
+                     "%s\r\nContent-Type: application/%s\r\nContent-Length: %zu\r\n\r\n",
+                     token, cbor != 0 ? "cbor" : "json", length);
     send_all(fd, head, (size_t)n);
     send_all(fd, body, length);
 }
@@ -194,7 +314,7 @@ static void *work(void *arg)
 {
     struct worker *w = arg;
     int fd = connect_to_server();
-    char *body = malloc((size_t)rows * 64 + 4096);
+    AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     static int64_t start;
     if (start == 0)
         start = (int64_t)time(NULL) - 86400;
@@ -202,10 +322,9 @@ static void *work(void *arg)
     for (unsigned moment = w->setup ? 0 : 1; !atomic_load(&stop); moment++) {
         for (unsigned h = 0; h < w->host_count && !atomic_load(&stop); h++) {
             bool full = w->setup || changed == 0;
-            size_t length =
-                put_document(body, w->first_host + h, moment, from, full ? rows : changed);
+            put_document(&body, w->first_host + h, moment, from, full ? rows : changed);
             double before = now_s();
-            post(fd, body, length);
+            post(fd, body.data, body.length);
             unsigned code = read_reply(fd);
             if (w->count < w->capacity)
                 w->latency_ms[w->count++] = (float)((now_s() - before) * 1e3);
@@ -216,7 +335,6 @@ static void *work(void *arg)
         if (w->setup)
             break;
     }
-    free(body);
     close(fd);
     return NULL;
 }
@@ -259,7 +377,8 @@ int main(int argc, char **argv)
             unsigned *value;
         } options[] = {{"--port", &port},       {"--hosts", &hosts},
                        {"--rows", &rows},       {"--changed", &changed},
-                       {"--seconds", &seconds}, {"--connections", &connections}};
+                       {"--seconds", &seconds}, {"--connections", &connections},
+                       {"--cbor", &cbor},       {"--series", &series}};
         if (strcmp(argv[i], "--token") == 0)
             token = argv[i + 1];
         for (size_t o = 0; o < sizeof options / sizeof options[0]; o++) {
@@ -269,7 +388,7 @@ int main(int argc, char **argv)
     }
     if (port == 0 || hosts < connections || connections == 0) {
         fprintf(stderr, "usage: load --port P --token T --hosts H --rows R [--changed C] "
-                        "[--connections N] [--seconds S]\n");
+                        "[--connections N] [--seconds S] [--cbor 1] [--series N]\n");
         return 2;
     }
     struct worker *workers = calloc(connections, sizeof *workers);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of findings over several passes, and what people do in between. */
 #include "server/store/store_findings.h"
+#include "server/store/store_mutes.h"
 #include "tests/support/pg.h"
 
 #include <check.h>
@@ -54,6 +55,8 @@ static struct finding_host hosts[] = {
      .exhausts_p90_us = TIME_UNKNOWN,
      .process_handles = -1},
 };
+
+static struct finding_cause causes[] = {{"driver/x.sys", "1.2", 2, 2, 8, 0, 9, 0.01}};
 
 static struct finding make(const char *id, enum finding_severity severity)
 {
@@ -180,8 +183,6 @@ START_TEST(findings_muted_stay_muted_until_their_time)
     ck_assert_int_eq(store_findings_patch(db, "f-1", &change, NULL), ST_OK);
     apply(T0 + US_PER_HOUR, one, 1);
     ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
-    apply(T0 + 2 * US_PER_HOUR, NULL, 0);
-    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
     change.muted_until_us = clock_wall_us() - US_PER_SECOND;
     ck_assert_int_eq(store_findings_patch(db, "f-1", &change, NULL), ST_OK);
     apply(T0 + 3 * US_PER_HOUR, one, 1);
@@ -239,6 +240,11 @@ static const struct {
     {{.tag = "cccc"}, 0},
     {{.host_id = "h2"}, 2},
     {{.host_id = "h3"}, 0},
+    {{.driver = "A.sys"}, 2},
+    {{.driver = "b.sys"}, 2},
+    {{.driver = "x.SYS"}, 2},
+    {{.driver = "y.sys"}, 0},
+    {{.driver = "a.sys or b.sys"}, 0},
 };
 
 START_TEST(findings_list_filters)
@@ -247,6 +253,9 @@ START_TEST(findings_list_filters)
     AUTO_FINDING_RECORDS struct finding_records records = {0};
     struct finding_filter filter = filters[_i].filter;
 
+    two[0].owner_driver = two[1].owner_driver = "a.sys or b.sys";
+    two[0].causes = two[1].causes = causes;
+    two[0].cause_count = two[1].cause_count = 1;
     apply(T0, two, 2);
     patch("f-2", FINDING_ACKNOWLEDGED);
     filter.hosts_max = 1;
@@ -370,6 +379,260 @@ START_TEST(findings_change_that_is_taken_back_tells_nobody)
 }
 END_TEST
 
+/* ---- mutes
+ * ------------------------------------------------------------------------------------------ */
+
+static const uint32_t both_tags[] = {0x61616161, 0x62626262};
+static const char *const first_host[] = {"h1"};
+static const char *const both_hosts[] = {"h2", "h1"}; /* sorted by the store */
+
+static int64_t mute(struct mute mute)
+{
+    struct err err = {0};
+    int64_t id = 0;
+
+    mute.created_by = "ann";
+    mute.reason = mute.reason == NULL ? "because" : mute.reason;
+    mute.until_us = mute.until_us == 0 ? TIME_UNKNOWN : mute.until_us;
+    ck_assert_msg(store_mutes_create(db, &mute, NULL, clock_wall_us(), &id, &err) == ST_OK, "%s",
+                  err.message);
+    return id;
+}
+
+static enum status end_mute(int64_t id, int64_t version)
+{
+    const struct mute_change change = {.id = id,
+                                       .version = version,
+                                       .now_us = clock_wall_us(),
+                                       .actor = "bob",
+                                       .until_us = TIME_UNKNOWN,
+                                       .ends = true};
+    return store_mutes_change(db, &change, NULL);
+}
+
+static void load(const char *id, struct finding_records *records)
+{
+    ck_assert_int_eq(store_findings_get(db, id, records, NULL), ST_OK);
+}
+
+START_TEST(mute_of_all_tags_silences_what_stands_and_what_comes)
+{
+    struct finding two[] = {make("f-1", SEVERITY_WARNING), make("f-2", SEVERITY_WARNING)};
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+
+    add_target("all", "info", "NULL, NULL, NULL, true");
+    apply(T0, two, 1);
+    int64_t id = mute((struct mute){.tags = both_tags, .tag_count = 2});
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
+    ck_assert_uint_eq(history("f-1", "muted"), 2);
+    apply(T0 + 1, two, 2);
+    ck_assert_int_eq(status_of("f-2"), FINDING_MUTED);
+    ck_assert_uint_eq(history("f-2", "born muted"), 1);
+    ck_assert(deliveries("all", "opened"));
+    load("f-2", &records);
+    ck_assert(records.items[0].born_muted);
+    ck_assert_int_eq(records.items[0].muted_by, id);
+    ck_assert_int_eq(records.items[0].host_lives[1].muted_by, id);
+    ck_assert_uint_eq(records.items[0].muted_hosts, 2);
+
+    AUTO_MUTES struct mutes mutes = {0};
+    ck_assert_int_eq(store_mutes_list(db, &mutes, NULL), ST_OK);
+    ck_assert_uint_eq(mutes.count, 1);
+    ck_assert_int_eq(mutes.items[0].findings, 2);
+    ck_assert_int_eq(mutes.items[0].host_total, 2);
+    ck_assert_int_eq(end_mute(id, mutes.items[0].version), ST_OK);
+    ck_assert_int_eq(status_of("f-1"), FINDING_OPEN);
+    ck_assert_int_eq(status_of("f-2"), FINDING_OPEN);
+    history("f-2", "unmuted");
+    ck_assert(deliveries("all", "opened reopened opened")); /* of f-2 for the first time */
+    ck_assert_int_eq(end_mute(id, FINDING_VERSION_ANY), ST_INVALID);
+}
+END_TEST
+
+START_TEST(mute_of_one_host_leaves_the_finding_open_and_names_the_host)
+{
+    struct finding one[] = {make("f-1", SEVERITY_WARNING)};
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+
+    int64_t id = mute((struct mute){.hosts = first_host, .host_count = 1});
+    apply(T0, one, 1);
+    load("f-1", &records);
+    ck_assert_int_eq(records.items[0].finding.status, FINDING_OPEN);
+    ck_assert(!records.items[0].born_muted);
+    ck_assert_uint_eq(records.items[0].muted_hosts, 1);
+    ck_assert_int_eq(records.items[0].host_lives[0].muted_by, id);
+    ck_assert_int_eq(records.items[0].host_lives[1].muted_by, 0);
+    one[0].host_count = 1; /* the host outside is well again */
+    apply(T0 + 1, one, 1);
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
+    one[0].host_count = 2;
+    apply(T0 + 2, one, 1);
+    ck_assert_int_eq(status_of("f-1"), FINDING_OPEN);
+    history("f-1", "unmuted");
+}
+END_TEST
+
+START_TEST(mute_by_driver_version_takes_the_hosts_that_have_it)
+{
+    struct finding one[] = {make("f-1", SEVERITY_WARNING)};
+
+    one[0].owner_driver = "a.sys or x.sys";
+    pg_sql(&pg, "INSERT INTO host_driver (host_id, name, version, tags, valid_from)"
+                " SELECT host_id, 'X.sys', '1.2', '{}', '2026-01-01' FROM host WHERE id = 'h1'");
+    apply(T0, one, 1);
+    mute((struct mute){.driver = "x.sys", .driver_version = "1.2"});
+    ck_assert_int_eq(status_of("f-1"), FINDING_OPEN); /* h2 has another */
+    mute((struct mute){.driver = "y.sys"});
+    ck_assert_int_eq(status_of("f-1"), FINDING_OPEN); /* of another driver */
+    pg_sql(&pg, "INSERT INTO host_driver (host_id, name, version, tags, valid_from)"
+                " SELECT host_id, 'x.sys', '1.2', '{}', '2026-01-01' FROM host WHERE id = 'h2'");
+    apply(T0 + 1, one, 1);
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
+}
+END_TEST
+
+START_TEST(mute_ends_at_its_time_and_says_so)
+{
+    struct finding one[] = {make("f-1", SEVERITY_WARNING)};
+    AUTO_MUTES struct mutes mutes = {0};
+    int64_t until = clock_wall_us() + US_PER_HOUR;
+
+    apply(T0, one, 1);
+    mute((struct mute){.hosts = both_hosts, .host_count = 2, .until_us = until});
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
+    ck_assert_int_eq(store_mutes_expire(db, until - 1, NULL), ST_OK);
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
+    ck_assert_int_eq(store_mutes_expire(db, until, NULL), ST_OK);
+    ck_assert_int_eq(status_of("f-1"), FINDING_OPEN);
+    history("f-1", "unmuted");
+    ck_assert_int_eq(store_mutes_list(db, &mutes, NULL), ST_OK);
+    ck_assert_int_eq(mutes.items[0].ended_at_us, until);
+    ck_assert_str_eq(mutes.items[0].ended_by, "its time");
+}
+END_TEST
+
+START_TEST(mute_that_another_changed_is_a_conflict)
+{
+    int64_t id = mute((struct mute){.driver = "x.sys"});
+    struct mute_change change = {.id = id,
+                                 .version = 1,
+                                 .now_us = clock_wall_us(),
+                                 .actor = "bob",
+                                 .until_us = TIME_UNKNOWN,
+                                 .reason = "other"};
+    AUTO_MUTES struct mutes mutes = {0};
+
+    ck_assert_int_eq(store_mutes_change(db, &change, NULL), ST_OK);
+    ck_assert_int_eq(store_mutes_change(db, &change, NULL), ST_CONFLICT);
+    ck_assert_int_eq(end_mute(id, 1), ST_CONFLICT);
+    ck_assert_int_eq(end_mute(id + 1, 1), ST_NOT_FOUND);
+    ck_assert_int_eq(store_mutes_get(db, id, &mutes, NULL), ST_OK);
+    ck_assert_str_eq(mutes.items[0].reason, "other");
+    ck_assert_int_eq(mutes.items[0].version, 2);
+    ck_assert_int_eq(end_mute(id, 2), ST_OK);
+}
+END_TEST
+
+START_TEST(mute_of_an_unknown_finding_is_refused)
+{
+    const struct mute lost = {
+        .finding_id = "f-none", .until_us = TIME_UNKNOWN, .reason = "r", .created_by = "ann"};
+    struct err err = {0};
+    int64_t id = 0;
+
+    ck_assert_int_eq(store_mutes_create(db, &lost, NULL, T0, &id, &err), ST_INVALID);
+    ck_assert_str_eq(err.field, "finding");
+}
+END_TEST
+
+START_TEST(finding_under_a_wider_mute_cannot_be_opened_by_itself)
+{
+    struct finding one[] = {make("f-1", SEVERITY_WARNING)};
+    struct finding_patch open = {.actor = "ann",
+                                 .now_us = clock_wall_us(),
+                                 .version = FINDING_VERSION_ANY,
+                                 .has_status = true,
+                                 .status = FINDING_OPEN,
+                                 .muted_until_us = TIME_UNKNOWN};
+    struct err err = {0};
+
+    apply(T0, one, 1);
+    patch("f-1", FINDING_MUTED);
+    int64_t wide = mute((struct mute){.tags = both_tags, .tag_count = 2});
+    ck_assert_int_eq(store_findings_patch(db, "f-1", &open, &err), ST_INVALID);
+    ck_assert_str_eq(err.field, "status");
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
+    ck_assert_int_eq(end_mute(wide, FINDING_VERSION_ANY), ST_OK);
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED); /* by its own mute */
+    ck_assert_int_eq(store_findings_patch(db, "f-1", &open, NULL), ST_OK);
+    ck_assert_int_eq(status_of("f-1"), FINDING_OPEN);
+}
+END_TEST
+
+START_TEST(muted_finding_that_goes_is_resolved_and_comes_back_muted)
+{
+    struct finding one[] = {make("f-1", SEVERITY_WARNING)};
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+
+    add_target("all", "info", "NULL, NULL, NULL, true");
+    mute((struct mute){.tags = both_tags, .tag_count = 2});
+    apply(T0, one, 1);
+    apply(T0 + 1, NULL, 0);
+    ck_assert_int_eq(status_of("f-1"), FINDING_RESOLVED);
+    apply(T0 + 2, one, 1);
+    ck_assert_int_eq(status_of("f-1"), FINDING_MUTED);
+    history("f-1", "reopened, muted");
+    load("f-1", &records);
+    ck_assert_int_eq(records.items[0].reopened_at_us, T0 + 2);
+    ck_assert_int_eq(records.items[0].reopened_count, 1);
+    ck_assert(deliveries("all", ""));
+}
+END_TEST
+
+START_TEST(finding_steps_are_checked)
+{
+    struct finding one[] = {make("f-1", SEVERITY_WARNING)};
+    struct finding_patch change = {.actor = "ann",
+                                   .now_us = T0,
+                                   .version = FINDING_VERSION_ANY,
+                                   .has_status = true,
+                                   .muted_until_us = TIME_UNKNOWN};
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+
+    apply(T0, one, 1);
+    patch("f-1", FINDING_RESOLVED);
+    change.status = FINDING_ACKNOWLEDGED;
+    ck_assert_int_eq(store_findings_patch(db, "f-1", &change, NULL), ST_INVALID);
+    change.status = FINDING_MUTED;
+    ck_assert_int_eq(store_findings_patch(db, "f-1", &change, NULL), ST_INVALID);
+    history("f-1", "resolved");
+    patch("f-1", FINDING_OPEN);
+    history("f-1", "reopened");
+    load("f-1", &records);
+    ck_assert_int_eq(records.items[0].reopened_count, 1);
+    ck_assert_int_eq(records.items[0].reopened_at_us, T0);
+}
+END_TEST
+
+START_TEST(finding_remembers_every_host_with_its_number)
+{
+    struct finding one[] = {make("f-1", SEVERITY_WARNING)};
+    AUTO_FINDING_RECORDS struct finding_records records = {0};
+
+    one[0].hosts = hosts + 1; /* h2 first */
+    one[0].host_count = 1;
+    apply(T0, one, 1);
+    one[0].hosts = hosts;
+    one[0].host_count = 2;
+    apply(T0 + 1, one, 1);
+    load("f-1", &records);
+    ck_assert_int_eq(records.items[0].host_lives[0].number, 2); /* h1 */
+    ck_assert_int_eq(records.items[0].host_lives[1].number, 1);
+    apply(T0 + 2, NULL, 0);
+    pg_sql(&pg, "SELECT 1 / (count(*) = 2)::integer FROM finding_host_ever");
+}
+END_TEST
+
 Suite *findings_suite(void)
 {
     Suite *suite = suite_create("findings");
@@ -387,6 +650,16 @@ Suite *findings_suite(void)
     tcase_add_test(tc, findings_changes_stand_in_the_outbox);
     tcase_add_test(tc, findings_muted_are_quiet_until_somebody_takes_it_back);
     tcase_add_test(tc, findings_change_that_is_taken_back_tells_nobody);
+    tcase_add_test(tc, mute_of_all_tags_silences_what_stands_and_what_comes);
+    tcase_add_test(tc, mute_of_one_host_leaves_the_finding_open_and_names_the_host);
+    tcase_add_test(tc, mute_by_driver_version_takes_the_hosts_that_have_it);
+    tcase_add_test(tc, mute_ends_at_its_time_and_says_so);
+    tcase_add_test(tc, mute_that_another_changed_is_a_conflict);
+    tcase_add_test(tc, mute_of_an_unknown_finding_is_refused);
+    tcase_add_test(tc, finding_under_a_wider_mute_cannot_be_opened_by_itself);
+    tcase_add_test(tc, muted_finding_that_goes_is_resolved_and_comes_back_muted);
+    tcase_add_test(tc, finding_steps_are_checked);
+    tcase_add_test(tc, finding_remembers_every_host_with_its_number);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -39,12 +39,19 @@ static void add(struct known_list *list, const char *id, const char *title)
     ck_assert_msg(status == ST_OK, "%s: %s", err.field, err.message);
 }
 
+static const struct audit_entry by_admin = {
+    .actor = {"token", "admin", NULL}, .action = "known_leak.put", .object = "many"};
+
 static void put(const char *id, const char *title, const char *actor)
 {
     AUTO_KNOWN struct known_list list = {0};
     struct err err = {0};
     add(&list, id, title);
-    enum status status = store_known_put(db, &list, actor, &err);
+    enum status status = store_known_put(db, &list,
+                                         &(struct audit_entry){.actor = {"token", actor, NULL},
+                                                               .action = "known_leak.put",
+                                                               .object = id},
+                                         &err);
     ck_assert_msg(status == ST_OK, "%s", err.message);
 }
 
@@ -88,10 +95,10 @@ START_TEST(known_remove_brings_the_builtin_back_and_unknown_is_not_found)
     AUTO_KNOWN struct known_list list = {0};
     struct err err = {0};
     put("npcap-1.76", "replaced", "admin");
-    ck_assert_int_eq(store_known_remove(db, "npcap-1.76", &err), ST_OK);
+    ck_assert_int_eq(store_known_remove(db, "npcap-1.76", &by_admin, &err), ST_OK);
     load(&list);
     ck_assert(!known_find(&list, "npcap-1.76")->imported);
-    ck_assert_int_eq(store_known_remove(db, "npcap-1.76", &err), ST_NOT_FOUND);
+    ck_assert_int_eq(store_known_remove(db, "npcap-1.76", &by_admin, &err), ST_NOT_FOUND);
 }
 END_TEST
 
@@ -104,10 +111,10 @@ START_TEST(known_too_many_are_refused_and_none_is_kept)
         snprintf(id, sizeof id, "a%u", i);
         add(&list, id, "t");
     }
-    ck_assert_int_eq(store_known_put(db, &list, "admin", &err), ST_TOO_LARGE);
+    ck_assert_int_eq(store_known_put(db, &list, &by_admin, &err), ST_TOO_LARGE);
     ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM known_leak"), 0);
     list.count--;
-    ck_assert_int_eq(store_known_put(db, &list, "admin", &err), ST_OK);
+    ck_assert_int_eq(store_known_put(db, &list, &by_admin, &err), ST_OK);
     AUTO_KNOWN struct known_list all = {0};
     load(&all); /* the bound leaves room for the built-in ones */
     ck_assert_uint_eq(all.count, STORE_KNOWN_MAX + builtin_count());
@@ -152,7 +159,7 @@ START_TEST(known_view_is_shared_until_the_table_changes)
     struct known_view *d = view_of(cache);
     ck_assert_str_eq(known_find(known_view_list(d), "ours-1")->title, "second");
     ck_assert_int_ne(known_view_revision(c), known_view_revision(d));
-    ck_assert_int_eq(store_known_remove(db, "ours-1", &err), ST_OK);
+    ck_assert_int_eq(store_known_remove(db, "ours-1", &by_admin, &err), ST_OK);
     struct known_view *e = view_of(cache);
     ck_assert_ptr_null(known_find(known_view_list(e), "ours-1"));
     known_cache_free(cache); /* views outlive it */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRID_MAX 96
+#define GRID_MAX 104
 #define NONSENSE 1500 /* rows of a host that posts rubbish */
 
 static void *must(void *memory)
@@ -25,10 +25,11 @@ static void *must(void *memory)
 
 static size_t make_grid(double as_of, double grid[GRID_MAX])
 {
-    static const double parts[][2] = {{3, 1 / 6.0}, {24, 1}, {336, 6}}; /* back to, step */
+    static const double parts[][2] = {
+        {1 / 3.0, 1 / 30.0}, {3, 1 / 6.0}, {24, 1}, {336, 6}}; /* back to, step */
     size_t count = 0;
     double back = 0;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         for (; back < parts[i][0] - 1e-6; back += parts[i][1])
             grid[count++] = as_of - back;
     for (size_t i = 0; i < count / 2; i++) {

@@ -223,7 +223,7 @@ static void check_density(const struct tagdict *dict)
 {
     struct world *world = world_new(8, dict, true);
     bool dense = true;
-    double seen[96];
+    double seen[104];
     size_t count = world_visible(world, 0, world->now, seen);
     for (size_t i = 2; i < count; i++) {
         double back = world->now - seen[i];

@@ -110,6 +110,83 @@ test('muted until a time, and opened again', async () => {
   assert.equal(opened.acknowledged_by, null);
 });
 
+test('a status that cannot follow is refused, and the same again changes nothing', async () => {
+  assert.equal((await patch({ status: 'resolved' })).json().status, 'resolved');
+  for (const status of ['acknowledged', 'muted']) {
+    const reply = await patch({ status });
+    assert.equal(reply.status, 422, reply.body.toString());
+    assert.equal(reply.json().field, 'status');
+  }
+  const before = (await patch({ status: 'resolved' })).json();
+  const opened = (await patch({ status: 'open', note: 'it is back' })).json();
+  assert.equal(opened.history.length, before.history.length + 1);
+  assert.equal(opened.history.at(-1).change, 'reopened');
+  assert.equal(opened.history.at(-1).note, 'it is back');
+  assert.equal(opened.reopened_count, before.reopened_count + 1);
+  assert.ok(opened.reopened_at);
+});
+
+test('mutes: what is covered whole is muted, one host outside keeps it open, the end opens it', async () => {
+  const operator = as('operator');
+  const full = (await viewer(`/findings/${finding.id}`)).json();
+  assert.equal((await as('viewer')('POST', '/mutes', { body: { tags: ['Leak'], reason: 'x' } })).status, 403);
+  const made = await operator('POST', '/mutes', { body: { tags: full.tags, hosts: full.hosts.map((h) => h.id), reason: 'known <b>' } });
+  assert.equal(made.status, 201, made.body.toString());
+  const id = made.json().id;
+  let now = (await viewer(`/findings/${finding.id}`)).json();
+  assert.equal(now.status, 'muted');
+  assert.equal(now.muted_by, id);
+  assert.equal(now.muted_hosts, full.host_count);
+  assert.equal(now.mutes[0].reason, 'known <b>');
+  assert.ok(now.hosts.every((h) => h.muted_by === id));
+  assert.equal(now.history.at(-1).change, 'muted');
+  const refused = await patch({ status: 'open' });
+  assert.equal(refused.status, 422);
+  assert.match(refused.json().detail, new RegExp(`mute ${id} still covers`));
+  assert.ok((await viewer('/mutes?state=standing')).json().items.some((m) => m.id === id && m.findings >= 1));
+  const csv = await viewer('/mutes', { headers: { accept: 'text/csv' } });
+  assert.ok(csv.body.toString().startsWith('id,state,finding,tags,hosts,driver,'));
+  assert.equal((await operator('DELETE', `/mutes/${id}`)).json().state, 'ended');
+  now = (await viewer(`/findings/${finding.id}`)).json();
+  assert.equal(now.status, 'open');
+  assert.equal(now.mutes.length, 0);
+  const log = (await as('admin')('GET', '/audit?action=mute')).json().items.filter((x) => x.object === String(id));
+  assert.deepEqual(log.map((x) => x.action).sort(), ['mute.create', 'mute.end']);
+  assert.equal((await operator('DELETE', `/mutes/${id}`)).status, 422);
+});
+
+test('mutes are strict', async () => {
+  const refused = [[{ reason: 'x' }, null], [{ tags: ['Leak'] }, 'reason'], [{ tags: ['Leak'], reason: ' ' }, 'reason'],
+    [{ tags: ['toolong'], reason: 'x' }, 'tags'], [{ tags: 'Leak', reason: 'x' }, 'tags'], [{ hosts: [''], reason: 'x' }, 'hosts'],
+    [{ hosts: [null], reason: 'x' }, 'hosts'], [{ driver_version: '1', tags: ['Leak'], reason: 'x' }, 'driver_version'],
+    [{ driver: 5, reason: 'x' }, 'driver'], [{ tags: ['Leak'], until: '2001-01-01T00:00:00Z', reason: 'x' }, 'until'],
+    [{ finding: 'f-none', reason: 'x' }, 'finding'], [{ tags: ['Leak'], reason: 'x', who: 'me' }, 'who']];
+  for (const [body, field] of refused) {
+    const reply = await as('operator')('POST', '/mutes', { body });
+    assert.equal(reply.status, 422, JSON.stringify(body));
+    assert.equal(reply.json().field, field, JSON.stringify(body));
+  }
+  assert.equal((await viewer('/mutes?state=old')).status, 422);
+  assert.equal((await viewer('/mutes/x')).status, 404);
+});
+
+test('the series of a finding: its hosts beside the middle of unaffected peers', async () => {
+  const series = (await viewer(`/findings/${finding.id}/series?points=50&hosts=3`)).json();
+  assert.equal(series.t.length, 50);
+  assert.ok(series.hosts.length >= 1 && series.hosts.length <= 3);
+  const worst = series.hosts.find((h) => h.id === fleet.leaky.id);
+  assert.equal(worst.bytes.at(-1), 200e6 + 48 * 40e6);
+  assert.equal(series.peers.median.length, 50);
+  assert.ok(series.peers.hosts >= 3, `${series.peers.hosts} peers`);
+  assert.ok(series.peers.median.at(-1) < worst.bytes.at(-1));
+});
+
+test('a driver filters the list, by owner and by cause', async () => {
+  const ids = async (query) => (await viewer(`/findings?status=open,acknowledged,muted,resolved&${query}`)).json().items.map((f) => f.id);
+  assert.ok((await ids('driver=MYFAULT.sys')).includes(finding.id));
+  assert.ok(!(await ids('driver=none.sys')).includes(finding.id));
+});
+
 test('lists: filters by words of the contract only', async () => {
   for (const [query, field] of [['status=new', 'status'], ['status=', 'status'], ['severity=bad', 'severity'],
     ['kind=leak,x', 'kind'], ['tag=toolong', 'tag'], ['sort=hosts', 'sort']]) {
@@ -135,7 +212,7 @@ test('the report hides host names unless asked, in both formats', async () => {
   const html = await viewer(`/findings/${finding.id}/report`, { headers: { accept: 'text/html' } });
   assert.match(html.headers['content-type'], /^text\/html/);
   for (const text of [markdown.body.toString(), html.body.toString()]) {
-    assert.ok(text.includes('host-01'));
+    assert.match(text, /host 1\b/);
     for (const host of fleet.hosts) {
       assert.ok(!text.includes(host.id), host.id);
       assert.ok(!text.includes('API-00'));
@@ -143,8 +220,13 @@ test('the report hides host names unless asked, in both formats', async () => {
     assert.ok(text.includes('How it was measured'));
   }
   assert.ok(html.body.includes('<polyline'));
+  assert.ok(html.body.includes('stroke-dasharray'), 'the middle of the peers');
+  assert.ok(markdown.body.includes('## Limits of this claim'));
+  assert.match(markdown.body.toString(), /\| Build \|/);
   assert.ok(!html.body.includes('<script'));
-  const shown = await viewer(`/findings/${finding.id}/report?names=show&format=html`);
+  assert.equal((await viewer(`/findings/${finding.id}/report?names=yes`)).status, 403);
+  assert.equal((await viewer(`/findings/${finding.id}/report?names=show`)).status, 422);
+  const shown = await as('operator')('GET', `/findings/${finding.id}/report?names=yes&format=html`);
   assert.match(shown.headers['content-type'], /^text\/html/);
   assert.ok(shown.body.includes('API-00'));
   assert.equal((await viewer(`/findings/${finding.id}/report?format=pdf`)).status, 422);

@@ -310,8 +310,9 @@ static size_t schedule(const struct afleet *fleet, const struct ahost *host, dou
         bool lost = afleet_uniform(&state) < host->lost_share && at > 0.2;
         if (!gap && !lost && count < POINTS_MAX)
             hours[count++] = at + jitter;
-        double step = at > 48 ? 6 : at > 3 ? 1 : 1.0 / 6;
-        at = round((at - step) * 6) / 6;
+        bool newest = host->spec.every_minute && at < 0.34;
+        double step = at > 48 ? 6 : at > 3 ? 1 : newest ? 1.0 / 30 : 1.0 / 6;
+        at = round((at - step) * 30) / 30;
     }
     return count;
 }

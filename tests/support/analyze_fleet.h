@@ -49,6 +49,7 @@ struct afleet_spec {
     double uptime_hours;
     double boot_every_hours; /* earlier boots; 0: none in the history */
     double history_hours;    /* 0: 14 days */
+    bool every_minute;       /* snapshots, of which the newest 20 minutes are handed over by twos */
     double process_growth;   /* processes gained per hour over the last 5 days */
 };
 

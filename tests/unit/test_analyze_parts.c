@@ -192,32 +192,45 @@ static void set_total(struct snapshot_totals *totals, enum total which, double g
     totals_set(totals, which, (uint64_t)(gib * AFLEET_GIB));
 }
 
+/* A straight course of `rate` GiB an hour in nonpaged pool over 24 hours. */
+static void draw_course(struct forecast_course *course, double rate)
+{
+    *course = (struct forecast_course){.count = 49};
+    for (size_t i = 0; i < course->count; i++) {
+        course->hours[i] = -24 + 0.5 * (double)i;
+        course->bytes[POOL_NONPAGED][i] = (26 + course->hours[i]) * rate * AFLEET_GIB;
+    }
+}
+
+static struct forecast foresee(const struct snapshot_totals *totals, int64_t now_us, double rate)
+{
+    struct forecast_course course;
+    struct forecast forecast;
+    struct forecast_input input = {totals, NAN, now_us, &course};
+    draw_course(&course, rate);
+    forecast_exhaustion(&input, &forecast);
+    return forecast;
+}
+
 START_TEST(forecast_names_the_limit_that_comes_first)
 {
     struct snapshot_totals totals = {0};
-    struct forecast forecast;
-    struct forecast_rate rates[POOL_COUNT] = {{0.8 * AFLEET_GIB, AFLEET_GIB, 1.25 * AFLEET_GIB},
-                                              {0, 0, 0}};
-    forecast_exhaustion(&totals, 0, rates, &forecast);
+    struct forecast forecast = foresee(&totals, 0, 1);
     ck_assert(forecast.limit == NULL && forecast.p50_us == TIME_UNKNOWN);
-    set_total(&totals, TOTAL_NONPAGED_BYTES, 2);
-    set_total(&totals, TOTAL_NONPAGED_LIMIT_BYTES, 12);
+    set_total(&totals, TOTAL_NONPAGED_BYTES, 26);
+    set_total(&totals, TOTAL_NONPAGED_LIMIT_BYTES, 36);
     set_total(&totals, TOTAL_COMMIT_BYTES, 30);
     set_total(&totals, TOTAL_COMMIT_LIMIT_BYTES, 60);
-    forecast_exhaustion(&totals, 0, rates, &forecast);
+    forecast = foresee(&totals, 0, 1);
     ck_assert_str_eq(forecast.limit, "nonpaged_limit");
-    ck_assert(forecast.p50_us == 10 * US_PER_HOUR && forecast.p10_us == 8 * US_PER_HOUR);
-    ck_assert(llabs(forecast.p90_us - 25 * US_PER_HOUR / 2) < US_PER_SECOND);
+    ck_assert(llabs(forecast.p50_us - 10 * US_PER_HOUR) < US_PER_HOUR);
+    ck_assert(forecast.p10_us <= forecast.p50_us && forecast.p50_us <= forecast.p90_us);
     set_total(&totals, TOTAL_COMMIT_BYTES, 58);
-    forecast_exhaustion(&totals, 0, rates, &forecast);
-    ck_assert_str_eq(forecast.limit, "commit");
+    ck_assert_str_eq(foresee(&totals, 0, 1).limit, "commit");
     set_total(&totals, TOTAL_COMMIT_BYTES, 70); /* over it already */
-    forecast_exhaustion(&totals, 5, rates, &forecast);
-    ck_assert(forecast.p50_us == 5);
-    rates[POOL_NONPAGED] = (struct forecast_rate){-5, 1000, 2000}; /* years away */
+    ck_assert(foresee(&totals, 5, 1).p50_us == 5);
     totals.known &= ~(1u << TOTAL_COMMIT_BYTES);
-    forecast_exhaustion(&totals, 0, rates, &forecast);
-    ck_assert(forecast.limit == NULL);
+    ck_assert(foresee(&totals, 0, 1e-6).limit == NULL); /* years away */
 }
 END_TEST
 

@@ -385,6 +385,74 @@ START_TEST(analyze_odd_points_are_passed_over)
 }
 END_TEST
 
+static bool same_hosts(const struct finding *a, const struct finding *b)
+{
+    bool same = a->host_count == b->host_count;
+    for (size_t i = 0; same && i < a->host_count; i++)
+        same = strcmp(a->hosts[i].id, b->hosts[i].id) == 0;
+    return same;
+}
+
+/* Rows of 8 PB on a machine of 16 GB: told as faulty, and nothing else changes. */
+START_TEST(analyze_host_with_impossible_rows_is_faulty_and_changes_nothing)
+{
+    AUTO_FINDINGS struct finding_list plain = {0};
+    AUTO_FINDINGS struct finding_list with = {0};
+    struct afleet *fleet = afleet_new(3);
+    afleet_add_healthy(fleet, 25);
+    add_leak(fleet, 3, 5);
+    ck_assert(afleet_analyze(fleet, 0, NULL, &plain, NULL) == ST_OK);
+    struct afleet_spec spec = {
+        .role = "desktop", .os_build = "26100.4061", .ram_gib = 16, .uptime_hours = 70};
+    size_t host = afleet_add_host(fleet, &spec);
+    afleet_add_row(fleet, host,
+                   &(struct afleet_row){.tag = "Leaq",
+                                        .pool = _i == 0 ? POOL_NONPAGED : POOL_PAGED,
+                                        .shape = AFLEET_STEADY,
+                                        .base = 8e15,
+                                        .block = 4096});
+    ck_assert(afleet_analyze(fleet, 0, NULL, &with, NULL) == ST_OK);
+    ck_assert(plain.fault_count == 0 && plain.count > 0);
+    ck_assert(with.fault_count == 1);
+    ck_assert_str_eq(with.faults[0].host_id, afleet_host_id(fleet, host));
+    ck_assert(strstr(with.faults[0].reason, _i == 0 ? "nonpaged" : "paged") != NULL);
+    ck_assert(with.count == plain.count);
+    for (size_t i = 0; i < plain.count; i++) {
+        ck_assert_str_eq(with.items[i].summary, plain.items[i].summary);
+        ck_assert(same_hosts(&with.items[i], &plain.items[i]));
+    }
+    afleet_free(fleet);
+}
+END_TEST
+
+/* The project's own goal: a leak that fills 16 GB in three hours, ten minutes after it began. */
+START_TEST(analyze_leak_of_three_hours_is_named_after_ten_minutes)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new((uint64_t)_i + 40);
+    for (size_t i = 0; i < 12; i++) {
+        struct afleet_spec spec = {.role = "desktop",
+                                   .os_build = "26100.4061",
+                                   .ram_gib = 16,
+                                   .uptime_hours = 40 + 5 * (double)i,
+                                   .every_minute = true};
+        afleet_add_background(fleet, afleet_add_host(fleet, &spec), 1);
+    }
+    afleet_add_row(fleet, 4,
+                   &(struct afleet_row){.tag = "Fast",
+                                        .pool = POOL_NONPAGED,
+                                        .shape = AFLEET_LINEAR,
+                                        .rate = 4e9,
+                                        .start_hours = 1.0 / 6 + 0.1, /* see schedule: jitter */
+                                        .block = 1024});
+    ck_assert(afleet_analyze(fleet, 0, NULL, &list, NULL) == ST_OK);
+    ck_assert(list.count == 1);
+    ck_assert(list.items[0].tag == afleet_tag("Fast"));
+    ck_assert_uint_eq(list.items[0].host_count, 1);
+    afleet_free(fleet);
+}
+END_TEST
+
 Suite *analyze_silent_suite(void)
 {
     Suite *suite = suite_create("analyze_silent");
@@ -397,6 +465,9 @@ Suite *analyze_silent_suite(void)
     tcase_add_loop_test(same, analyze_damaged_history_gives_the_same_hosts, 0,
                         (int)(sizeof damages / sizeof damages[0]));
     tcase_add_loop_test(same, analyze_version_that_uses_more_is_a_shift, 0, 4);
+    tcase_add_loop_test(same, analyze_host_with_impossible_rows_is_faulty_and_changes_nothing, 0,
+                        2);
+    tcase_add_loop_test(same, analyze_leak_of_three_hours_is_named_after_ten_minutes, 0, 4);
     tcase_add_test(same, analyze_no_hosts_gives_no_findings);
     tcase_add_test(same, analyze_odd_points_are_passed_over);
     suite_add_tcase(suite, calm);

@@ -168,7 +168,7 @@ START_TEST(finding_json_document_has_as_of_and_findings)
     strbuf_clear(&out);
     list.count = 0;
     findings_json_document(&list, NULL, US_PER_DAY, &out);
-    ck_assert_str_eq(out.data, "{\"as_of\":\"1970-01-02T00:00:00Z\",\"findings\":[]}");
+    ck_assert_str_eq(out.data, "{\"as_of\":\"1970-01-02T00:00:00Z\",\"findings\":[],\"faulty_hosts\":[]}");
 }
 END_TEST
 

@@ -113,6 +113,143 @@ START_TEST(fleet_usual_interval_is_a_median)
 }
 END_TEST
 
+static void put_row(struct rng *rng, struct snapshot_table *table, uint32_t tag)
+{
+    static const uint64_t sizes[] = {0, 16, UINT32_MAX - 1ull, UINT32_MAX, UINT64_MAX >> 11};
+    static const uint32_t held[] = {0, 40, UINT16_MAX - 1u, UINT16_MAX, 1u << 31};
+    unsigned kinds = rng_below(rng, 40) == 0 ? 5 : 3; /* what needs a list is rare */
+    size_t i = table->count++;
+    table->tag[i] = tag;
+    if (table->allocs != NULL)
+        table->allocs[i] = (uint32_t)rng_next(rng);
+    if (table->frees != NULL)
+        table->frees[i] =
+            (table->allocs == NULL ? 0 : table->allocs[i]) - held[rng_below(rng, kinds)];
+    if (table->bytes != NULL)
+        table->bytes[i] = sizes[rng_below(rng, kinds)];
+}
+
+/* Some rows of `base` with other numbers; with `strange` also a tag that base does not have. */
+static void change_rows(struct rng *rng, struct arena *arena, const struct snapshot_table *base,
+                        bool strange, struct snapshot_table *ret_table)
+{
+    struct snapshot_table table;
+    uint32_t tag;
+    ck_assert_int_eq(
+        snapshot_table_alloc(arena, &table, base->count + 1, snapshot_table_columns(base)), ST_OK);
+    table.count = 0;
+    for (size_t i = 0; i < base->count; i++) {
+        if (rng_below(rng, 3) == 0)
+            put_row(rng, &table, base->tag[i]);
+    }
+    do
+        tag = (uint32_t)rng_next(rng);
+    while (snapshot_table_find(base, tag) != SIZE_MAX);
+    if (strange)
+        put_row(rng, &table, tag);
+    ck_assert_int_eq(snapshot_table_sort(&table, NULL), ST_OK);
+    *ret_table = table;
+}
+
+/* One step from `before`: by patch where that is possible, and always by merging. */
+static bool step(struct rng *rng, const struct host_state *before, bool strange,
+                 struct host_state **ret_after)
+{
+    AUTO_ARENA struct arena arena = {0};
+    struct snapshot *changed = gen_snapshot(NULL, T0, before->taken_at_us + US_PER_MINUTE, 2, 1);
+    struct snapshot_table base[POOL_COUNT], one[POOL_COUNT], two[POOL_COUNT];
+    struct snapshot whole = *changed;
+    struct host_state *patched = NULL;
+    ck_assert_int_eq(host_state_tables(before, &arena, base), ST_OK);
+    for (int pool = 0; pool < POOL_COUNT; pool++) {
+        change_rows(rng, &changed->arena, &base[pool], strange, &changed->table[pool]);
+        ck_assert_int_eq(snapshot_table_merge(&arena, &base[pool], &changed->table[pool],
+                                              &whole.table[pool], NULL),
+                         ST_OK);
+    }
+    struct host_state *merged = state_of(&whole, before);
+    ck_assert_int_eq(host_state_patch(before, changed, &patched, NULL), ST_OK);
+    if (patched != NULL) {
+        ck_assert_int_eq(host_state_tables(patched, &arena, one), ST_OK);
+        ck_assert_int_eq(host_state_tables(merged, &arena, two), ST_OK);
+        ck_assert(gen_same_tables(one, two));
+        ck_assert_int_eq(patched->key, merged->key);
+        ck_assert_str_eq(patched->id, merged->id);
+        ck_assert_str_eq(patched->name, merged->name);
+        ck_assert_int_eq(patched->taken_at_us, merged->taken_at_us);
+        ck_assert_int_eq(patched->sequence, merged->sequence);
+        ck_assert_int_eq(patched->usual_interval_us, merged->usual_interval_us);
+        ck_assert_str_eq(host_state_attribute(patched, "role"), "web");
+    }
+    bool was_patched = patched != NULL;
+    ck_assert(!strange || !was_patched);
+    host_state_release(was_patched ? merged : NULL);
+    *ret_after = was_patched ? patched : merged;
+    gen_free(changed);
+    return was_patched;
+}
+
+START_TEST(fleet_patched_state_equals_the_merged_one)
+{
+    struct rng rng = {(uint64_t)_i + 77};
+    size_t patched = 0, merged = 0;
+    for (unsigned round = 0; round < 40; round++) {
+        struct snapshot *s = gen_snapshot("h", T0, T0, 1, -1);
+        struct snapshot_attribute attributes[] = {{"os.build", "26100"}, {"role", "web"}};
+        s->host_name = "FS01";
+        s->has_attributes = true;
+        s->attributes = attributes;
+        s->attribute_count = 2;
+        gen_table(&rng, &s->arena, &s->table[0], 50, 1 + round % COLUMN_ALL);
+        gen_table(&rng, &s->arena, &s->table[1], 20, COLUMN_ALL);
+        struct host_state *state = state_of(s, NULL);
+        for (unsigned i = 0; i < 12; i++) {
+            struct host_state *after;
+            bool was = step(&rng, state, i % 5 == 4, &after);
+            patched += was;
+            merged += !was;
+            host_state_release(state); /* the copy must not point into it */
+            state = after;
+        }
+        host_state_release(state);
+        gen_free(s);
+    }
+    ck_assert_uint_gt(patched, 40);
+    ck_assert_uint_gt(merged, 40);
+}
+END_TEST
+
+START_TEST(fleet_patch_leaves_other_facts_to_the_merge)
+{
+    struct snapshot *s = gen_snapshot("h", T0, T0, 1, -1);
+    s->host_name = "FS01";
+    s->agent = (struct snapshot_agent){.present = true, .version = "1.0", .waiting = 3};
+    struct host_state *state = state_of(s, NULL), *next;
+    struct snapshot *changed = gen_snapshot(NULL, T0, T0 + US_PER_MINUTE, 2, 1);
+    changed->agent = (struct snapshot_agent){.present = true, .version = "1.0", .waiting = 9};
+    changed->host_name = "FS01";
+    ck_assert_int_eq(host_state_patch(state, changed, &next, NULL), ST_OK);
+    ck_assert_ptr_nonnull(next);
+    ck_assert_int_eq(next->agent.waiting, 9);
+    ck_assert_ptr_ne(next->agent.version, changed->agent.version);
+    host_state_release(next);
+    changed->agent.version = "1.1";
+    ck_assert_int_eq(host_state_patch(state, changed, &next, NULL), ST_OK);
+    ck_assert_ptr_null(next);
+    changed->agent.version = "1.0";
+    changed->host_name = "FS02";
+    ck_assert_int_eq(host_state_patch(state, changed, &next, NULL), ST_OK);
+    ck_assert_ptr_null(next);
+    changed->host_name = NULL;
+    changed->has_attributes = true;
+    ck_assert_int_eq(host_state_patch(state, changed, &next, NULL), ST_OK);
+    ck_assert_ptr_null(next);
+    host_state_release(state);
+    gen_free(changed);
+    gen_free(s);
+}
+END_TEST
+
 static void publish(struct fleet *fleet, const char *id, int64_t taken_at_us, int64_t sequence)
 {
     struct snapshot *s = gen_snapshot(id, T0, taken_at_us, sequence, -1);
@@ -232,6 +369,8 @@ Suite *fleet_suite(void)
     tcase_add_loop_test(tc, fleet_tables_come_back_for_any_columns, 0, 4);
     tcase_add_test(tc, fleet_bytes_around_32_bits_are_exact);
     tcase_add_test(tc, fleet_missing_parts_come_from_the_previous_state);
+    tcase_add_loop_test(tc, fleet_patched_state_equals_the_merged_one, 0, 4);
+    tcase_add_test(tc, fleet_patch_leaves_other_facts_to_the_merge);
     tcase_add_test(tc, fleet_usual_interval_is_a_median);
     tcase_add_test(tc, fleet_older_state_changes_nothing);
     tcase_add_test(tc, fleet_list_is_sorted_and_outlives_changes);

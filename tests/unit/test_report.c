@@ -21,7 +21,8 @@ static struct finding_host hosts[] = {
      .exhausts_p10_us = TIME_UNKNOWN,
      .exhausts_p50_us = US_PER_DAY,
      .exhausts_p90_us = TIME_UNKNOWN,
-     .process_handles = -1},
+     .process = "Secret App.exe",
+     .process_handles = 70000},
     {.id = "id-2",
      .name = "FS0",
      .bytes = 1,
@@ -34,14 +35,22 @@ static struct finding_host hosts[] = {
      .process_handles = -1},
 };
 static const struct report_host facts[] = {
-    {"Windows", "26100.1", "file<server>", "Model", 1ll << 34, 86400, "1.2.3"},
+    {"Windows", "26100.1", "file<server>", "Model", 1ll << 34, 86400, "1.2.3", "0.1.0"},
     {.ram_bytes = INT64_MIN, .uptime_seconds = INT64_MIN},
 };
-static struct finding_cause causes[] = {{"driver/x.sys", "1.2", 19, 18, 480, 2, 231.0, 0.001}};
-static const char *const evidence[] = {"fs01 grew; id-2 too; FS012 and XFS011 are others"};
+static struct finding_cause causes[] = {{"driver/x.sys", "1.2", 19, 18, 480, 2, 231.0, 0.001},
+                                        {"app/Payroll", "7", 19, 19, 480, 20, 20.0, 0.01}};
+static const char *const evidence[] = {
+    "fs01 grew; id-2 too; FS012 and XFS011 are others; secret app.exe holds 70000 handles",
+    "Payroll \xe2\x80\xae 7\x07"};
+static const struct finding_host_life lives[] = {{0, 4}, {0, 2}};
+static const struct report_version versions[] = {{"1.2", 19, 18, 3 * 1048576.0},
+                                                 {"1.3<", 200, 0, NAN}};
+static const struct report_count counts[] = {{"Build", "26100.1", 2, 9}};
 static const int64_t times[] = {0, US_PER_HOUR, 2 * US_PER_HOUR};
 static const uint64_t values[] = {0, 1u << 20, 2u << 20};
 static const struct report_series series[] = {{0, 3, times, values}};
+static const struct report_series peers = {0, 3, times, values};
 
 static struct finding_record record(void)
 {
@@ -57,12 +66,14 @@ static struct finding_record record(void)
                                                .hosts = hosts,
                                                .host_count = 2,
                                                .causes = causes,
-                                               .cause_count = 1,
+                                               .cause_count = 2,
                                                .evidence = evidence,
-                                               .evidence_count = 1,
+                                               .evidence_count = 2,
                                                .first_seen_us = 0,
                                                .last_seen_us = 0},
-                                   .host_total = 2};
+                                   .host_total = 2,
+                                   .host_lives = (struct finding_host_life *)(uintptr_t)lives,
+                                   .reopened_at_us = TIME_UNKNOWN};
 }
 
 static void make(void (*write)(const struct report_input *, struct strbuf *), bool names,
@@ -74,6 +85,14 @@ static void make(void (*write)(const struct report_input *, struct strbuf *), bo
                                  .tags = tag_rows,
                                  .series = series,
                                  .series_count = 1,
+                                 .peers = &peers,
+                                 .peer_hosts = 15,
+                                 .version_of = "x.sys",
+                                 .versions = versions,
+                                 .version_count = 2,
+                                 .counts = counts,
+                                 .count_count = 1,
+                                 .fix = "The fix works: FS01 stopped.",
                                  .show_names = names,
                                  .made_at_us = US_PER_DAY};
     write(&input, out);
@@ -92,8 +111,12 @@ START_TEST(report_names_are_redacted_in_every_sentence)
     HAS_NOT(out, "fs01");
     HAS_NOT(out, "id-2");
     HAS_NOT(out, "id-1");
-    HAS(out, "host-01 leaks");
-    HAS(out, "host-01 grew; host-02 too; FS012 and XFS011 are others");
+    HAS(out, "host 4 leaks");
+    HAS(out, "host 4 grew; host 2 too; FS012 and XFS011 are others; process 1 holds");
+    HAS(out, "The fix works: host 4 stopped.");
+    HAS(out, "app/app 1");
+    HAS_NOT(out, "Payroll");
+    HAS_NOT(out, "ecret");
 }
 END_TEST
 
@@ -104,7 +127,9 @@ START_TEST(report_names_are_shown_when_asked_for)
     make(_i == 0 ? report_markdown : report_html, true, &out);
     HAS(out, "FS01 leaks");
     HAS(out, "fs01 grew; id-2 too");
-    HAS_NOT(out, "host-01");
+    HAS(out, "Secret App.exe");
+    HAS(out, "app/Payroll");
+    HAS_NOT(out, "host 4");
 }
 END_TEST
 
@@ -118,8 +143,15 @@ START_TEST(report_markdown_escapes_what_means_something)
     HAS(out, "| x\\|y.sys |");
     HAS(out, "&lt;script\\>");
     HAS_NOT(out, "<script");
-    HAS(out, "| host-01 | 3.00 MiB | 1.00 MiB | 9 | 12.5 | 2.00 KiB per hour |");
-    HAS(out, "| host-02 | 1 bytes | unknown | 0 | unknown | unknown | unknown | not foreseen |");
+    HAS(out, "| host 4 | 3.00 MiB | 1.00 MiB | 9 | 12.5 | 2.00 KiB per hour |");
+    HAS(out, "| host 2 | 1 bytes | unknown | 0 | unknown | unknown | unknown | not foreseen | not "
+             "known |");
+    HAS(out, "| Build | 26100.1 | 2 | 9 |");
+    HAS(out, "| 1.2 | 19 | 18 | 3.00 MiB per hour |");
+    HAS(out, "| 1.3&lt; | 200 | 0 | none is affected |");
+    HAS(out, "Last row: the median of 15 unaffected hosts.");
+    HAS(out, "app 1 {u202e} 7{07}");
+    HAS(out, "## Limits of this claim");
     HAS(out, "| driver/x.sys | 1.2 | 18 of 19 | 2 of 480 | 231.0 | 0.001 |");
     HAS(out, "16.00 GiB, up 1.0 days");
     HAS(out, "## How it was measured");
@@ -138,6 +170,11 @@ START_TEST(report_html_is_whole_and_escaped)
     HAS(out, "file&lt;server&gt;");
     HAS(out, "<polyline fill=\"none\" stroke=\"#1f5fbf\" stroke-width=\"1.5\" "
              "points=\"70.0,230.0 395.0,120.0 720.0,10.0\"/>");
+    HAS(out, "stroke-dasharray=\"6 4\" points=");
+    HAS(out, ">1.3&lt;</text>");
+    HAS(out, "3.0 MiB per hour, 18 of 19 hosts</text>");
+    HAS(out, "role=\"region\" aria-label=\"Hosts, peers and rates\"");
+    HAS(out, "app 1 {u202e} 7{07}");
     HAS_NOT(out, " src=");
     HAS_NOT(out, "http://www.example");
 }
@@ -149,10 +186,15 @@ START_TEST(report_without_series_has_no_plot)
     struct finding_record finding = record();
     struct report_input input = {.record = &finding, .hosts = facts, .tags = tag_rows};
 
+    hosts[0].simulated = true;
+
     finding.finding.cause_count = 0;
     report_html(&input, &out);
     HAS_NOT(out, "<svg");
     HAS(out, "Nothing that was recorded separates them.");
+    HAS(out, "Simulated: the data of 1 of 2 affected hosts do not come from a Windows kernel.");
+    HAS_NOT(out, "After an update");
+    hosts[0].simulated = false;
 }
 END_TEST
 

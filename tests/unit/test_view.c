@@ -214,6 +214,31 @@ START_TEST(view_cache_shows_a_small_fleet_as_it_is)
 }
 END_TEST
 
+START_TEST(view_worst_is_the_row_that_stands_out_and_matters)
+{
+    struct fleet *fleet = fleet_new();
+    char id[16];
+
+    for (int i = 0; i < 8; i++) {
+        /* Tiny: far out on host 6, but a few bytes. Good: far out on host 7, and much. */
+        uint64_t spread = 1000u + (unsigned)i;
+        const struct row rows[] = {{"Good", spread + (i == 7 ? 2u * VIEW_MATTERS_BYTES : 0)},
+                                   {"Tiny", spread + (i == 6 ? VIEW_MATTERS_BYTES / 2 : 0)}};
+        snprintf(id, sizeof id, "web-%d", i);
+        publish(fleet, 1 + i, id, "web", rows, 2, true);
+    }
+    struct fleet_view *view = view_of(fleet);
+    const struct view_worst *worst = &view->host_worst[fleet_view_host(view, "web-7")];
+    ck_assert_uint_eq(worst->tag, fleet_view_tag(view, POOL_NONPAGED, tag_of("Good")));
+    ck_assert(worst->score > 100);
+    worst = &view->host_worst[fleet_view_host(view, "web-6")];
+    ck_assert_uint_eq(worst->tag, VIEW_NONE);
+    ck_assert(isnan(worst->score));
+    fleet_view_release(view);
+    fleet_free(fleet);
+}
+END_TEST
+
 Suite *view_suite(void)
 {
     Suite *suite = suite_create("view");
@@ -222,6 +247,7 @@ Suite *view_suite(void)
     tcase_add_test(tc, view_empty_fleet_has_nothing);
     tcase_add_test(tc, view_totals_and_spread_over_the_fleet);
     tcase_add_test(tc, view_hosts_are_compared_with_their_own_cohort);
+    tcase_add_test(tc, view_worst_is_the_row_that_stands_out_and_matters);
     tcase_add_test(tc, view_few_hosts_have_no_cohort_and_no_score);
     tcase_add_test(tc, view_many_tags_keep_their_places);
     tcase_add_test(tc, view_cache_shows_a_small_fleet_as_it_is);

@@ -6,6 +6,11 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { adminRows, answerAdmin } from "./fake_admin.mjs";
+import { answerHost } from "./fake_host.mjs";
+import { answerLife, fakeReport, life } from "./fake_life.mjs";
+import { fleetMap, overviewFleet } from "./fake_map.mjs";
+import { answerExplain } from "./fake_explain.mjs";
 
 const ROOT = fileURLToPath(new URL("../../build/web/", import.meta.url));
 export const CSP =
@@ -29,6 +34,7 @@ function people() {
   const secret = (id, name, more = {}) => ({ id, name, state: "active", created_at: at(30 + id), last_used_at: id % 2 ? at(1) : null, expires_at: id % 3 ? at(-60) : null, revoked_at: null, ...more });
   const change = (id, actor_kind, action, object, detail = null) => ({ id, at: at(id / 10), actor: actor_kind === "cli" ? "postgres" : "ann", actor_kind, address: actor_kind === "cli" ? null : "192.0.2.17", action, object, detail });
   return {
+    ...adminRows(at),
     users: [user(1, "ann", "admin"), user(2, "bob", "operator"), user(3, "carol", "viewer", { disabled: true, disabled_at: at(3) }), user(4, "dan", "viewer", { has_password: false, last_sign_in_at: null })],
     tokens: [secret(1, "nightly export", { role: "viewer" }), secret(2, "collector in Oslo", { role: "ingest" }), secret(3, "old script", { role: "operator", state: "revoked", revoked_at: at(5) })],
     "enroll-secrets": [secret(1, "rollout", { uses: 412, max_uses: 500 }), secret(2, "lab", { uses: 3, max_uses: null })],
@@ -259,18 +265,24 @@ export async function startFake(size = {}) {
 
   const missing = { status: 404, title: "Not found", detail: "no such thing", field: null };
 
-  function answer(method, path, query, body) {
+  function answer(method, path, query, body, headers = {}, plain = false) {
     const { fleet: f, w } = world();
     const { hosts, tags, held } = f;
     const part = path.split("/").slice(1).map(decodeURIComponent);
-    const finding = (x) => ({ ...x, ...(state.patches.get(x.id) ?? {}) });
+    const finding = (x) => life({ ...x, ...(state.patches.get(x.id) ?? {}) }, state);
+    const lived = answerLife({ method, part, query, body, headers, state, w, fleet: f, missing });
+    if (lived !== undefined) return lived;
+    const explained = plain ? undefined : answerExplain({ part, query, fleet: f, w, paged, missing, plain: () => answer(method, path, query, body, headers, true) });
+    if (explained !== undefined) return explained;
     switch (part[0]) {
       case "overview": {
         const sumsAll = w.hostItems.reduce((a, h) => ({ n: a.n + h.nonpaged_bytes, p: a.p + h.paged_bytes }), { n: 0, p: 0 });
         const silent = w.hostItems.filter((h) => now - Date.parse(h.last_seen) > HOUR).length;
+        const whole = overviewFleet(w, f, query);
         return {
+          ...whole.more,
           as_of: hosts.length ? iso(now - 30000) : null, analyzed_at: hosts.length ? iso(now - 120000) : null, server_time: iso(Date.now()),
-          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, in_findings: w.affected.size },
+          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, in_findings: w.affected.size, ...whole.hosts },
           snapshots: { last_hour: hosts.length * 12, last_day: hosts.length * 288 }, pools: { nonpaged_bytes: hosts.length ? sumsAll.n : null, paged_bytes: hosts.length ? sumsAll.p : null },
           findings: { open: w.findings.length, critical: w.findings.filter((x) => x.severity === "critical").length, warning: w.findings.filter((x) => x.severity === "warning").length, info: w.findings.filter((x) => x.severity === "info").length, new_since_yesterday: w.findings.length ? 1 : 0 },
           top_findings: w.findings.map((x) => finding({ ...x, hosts: x.hosts.slice(0, 20) })),
@@ -300,6 +312,8 @@ export async function startFake(size = {}) {
         if (query.get("host")) items = items.filter((x) => x.hosts.some((h) => h.id === query.get("host")));
         return paged(items, query);
       }
+      case "fleet-map":
+        return fleetMap(w, f, query);
       case "hosts": {
         if (!part[1]) {
           const q = (query.get("q") ?? "").toLowerCase();
@@ -336,7 +350,7 @@ export async function startFake(size = {}) {
               { name: w.driverName("npcap.sys", 2), version: "5.1.76.0", company: "Insecure.Com LLC.", product: null, sha256: null, symbols: null, scanned: false, tags: [], since: iso(now - 900 * HOUR) },
             ],
             changes: [{ at: iso(now - 80 * HOUR), kind: "driver", name: w.driverName("wcifs.sys", 0), from: "10.0.26100.3194", to: "10.0.26100.4061" }, { at: iso(now - 81 * HOUR), kind: "attribute", name: "os.build", from: "26100.3194", to: h.os_build }, { at: iso(now - 900 * HOUR), kind: "driver", name: "npcap.sys", from: null, to: "5.1.76.0" }],
-            boots: [{ boot_at: iso(h.boot - 400 * HOUR), first_seen: iso(h.boot - 399 * HOUR), last_seen: iso(h.boot - HOUR), snapshots: 4788 }, { boot_at: iso(h.boot), first_seen: iso(h.boot + 60000), last_seen: iso(h.last), snapshots: 1200 }],
+            boots: [{ boot_at: iso(h.boot), first_seen: iso(h.boot + 60000), last_seen: iso(h.last), snapshots: 1200 }, { boot_at: iso(h.boot - 400 * HOUR), first_seen: iso(h.boot - 399 * HOUR), last_seen: iso(h.boot - HOUR), snapshots: 4788 }],
             totals_series: { t, nonpaged_bytes: np, paged_bytes: pg },
             objects: [{ type: "Thread", objects: 3120, handles: 4100 }, { type: "File", objects: 20133, handles: 18022 }, { type: "Event", objects: 41000, handles: 40100 }],
             processes: [{ pid: 4820, image: w.hostile ? w.evil("vmcompute.exe", 0) : "vmcompute.exe", handles: 410233 }, { pid: 4, image: "System", handles: 8120 }, { pid: 988, image: "svchost.exe", handles: 2980 }],
@@ -346,6 +360,7 @@ export async function startFake(size = {}) {
             big_blocks: h.leak ? { at: iso(now - 3 * HOUR), tags: [{ tag: "WCsc", sizes: [{ bytes: 4096, blocks: 180000 }, { bytes: 65536, blocks: 210 }] }] } : null,
           };
         }
+        if (part[2] !== "tags") return answerHost(part[2], h, { fleet: f, w, query, now, detail: () => answer("GET", "/hosts/" + part[1], new URLSearchParams(), "") });
         if (part[2] === "tags" && part[4] === "series") {
           const t = tags.find((x) => x.tag === part[3]);
           if (!t) throw missing;
@@ -547,11 +562,11 @@ export async function startFake(size = {}) {
       }
       if (!state.signedIn) return problem({ status: 401, title: "Not signed in" });
       if (req.method !== "GET" && req.headers["x-poolfleet"] !== "1") return problem({ status: 403, title: "Not allowed", detail: "the header X-Poolfleet is missing" });
-      if (/^\/findings\/[^/]+\/report$/.test(path)) return reply(200, "text/markdown; charset=utf-8", "# Report\n");
-      const people = answerPeople(req, path, url.searchParams, body);
-      if (people) return people.status >= 400 ? problem(people) : reply(people.status, "application/json", people.status === 204 ? undefined : JSON.stringify(people.body));
+      if (/^\/findings\/[^/]+\/report$/.test(path)) return reply(200, "text/markdown; charset=utf-8", fakeReport(url.searchParams));
+      const people = answerPeople(req, path, url.searchParams, body) ?? answerAdmin(req, path, url.searchParams, body, state);
+      if (people) return people.status >= 400 ? problem(people) : reply(people.status, "application/json", people.status === 204 ? undefined : JSON.stringify(people.body), people.etag ? { etag: people.etag } : {});
       try {
-        return reply(200, "application/json", JSON.stringify(answer(req.method, path, url.searchParams, body)));
+        return reply(200, "application/json", JSON.stringify(answer(req.method, path, url.searchParams, body, req.headers)));
       } catch (e) {
         if (e && e.status) return problem(e);
         console.error(e);
@@ -572,7 +587,7 @@ export async function startFake(size = {}) {
   return {
     url: `http://127.0.0.1:${port}`, token: TOKEN, password: PASSWORD, setup: SETUP, state, fleet,
     reset() {
-      Object.assign(state, { mood: "normal", role: "admin", name: "tester", kind: "user", signedIn: true, requests: [], people: people() });
+      Object.assign(state, { mood: "normal", role: "admin", name: "tester", kind: "user", signedIn: true, requests: [], people: people(), mutes: [], versions: new Map() });
       state.fail.clear();
       state.slow.clear();
       state.patches.clear();

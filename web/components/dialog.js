@@ -1,15 +1,17 @@
 // Modal dialogs and the fields in them. The focus goes back to where it was when one closes.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/ui.js";
+import { en } from "../lib/en.js";
 import { visible } from "../lib/text.js";
 import { CopyButton, ErrorPanel } from "./states.js";
 
+const t = en.states;
 let numbers = 0;
 
 /**
- * @param {{ title: string, onClose: () => void, locked?: boolean, children?: any }} props
+ * @param {{ title: string, onClose: () => void, locked?: boolean, wide?: boolean, children?: any }} props
  *        locked: Escape does not close it
  */
-export function Dialog({ title, onClose, locked = false, children }) {
+export function Dialog({ title, onClose, locked = false, wide = false, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const [id] = useState(() => `dialog-${++numbers}`);
   // Before the effects of what is inside, which choose the first focus.
@@ -22,7 +24,7 @@ export function Dialog({ title, onClose, locked = false, children }) {
       if (before?.isConnected) before.focus();
     };
   }, []);
-  return html`<dialog ref=${dialog} class="dialog dialog-small" aria-labelledby=${id}
+  return html`<dialog ref=${dialog} class=${wide ? "dialog" : "dialog dialog-small"} aria-labelledby=${id}
     onCancel=${(/** @type {Event} */ e) => {
       e.preventDefault();
       if (!locked) onClose();
@@ -30,7 +32,7 @@ export function Dialog({ title, onClose, locked = false, children }) {
     <div class="dialog-body">
       <div class="dialog-head">
         <h2 id=${id}>${title}</h2>
-        ${locked ? null : html`<button class="button button-small" type="button" onClick=${onClose}>Close</button>`}
+        ${locked ? null : html`<button class="button button-small" type="button" onClick=${onClose}>${t.close}</button>`}
       </div>
       ${children}
     </div>
@@ -75,12 +77,36 @@ export function Choice({ label, value, options, onChange, id, hint }) {
   </div>`;
 }
 
+/** @typedef {{ label: string, now: any, yours: any }} Difference */
+
+/**
+ * Two people changed one thing: says so, and shows what the other made of it. What was typed stays.
+ * @param {{ onLook: () => Promise<Difference[]> }} props
+ */
+function Collision({ onLook }) {
+  const [found, setFound] = useState(/** @type {Difference[] | null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const look = () => onLook().then(setFound, setError);
+  return html`<div class="collision" role="alert">
+    <p><b>${t.collided}</b></p>
+    <p>${t.collidedSays}</p>
+    ${found === null
+      ? html`<button class="button button-small" type="button" onClick=${look}>${t.look}</button>`
+      : found.length === 0
+        ? html`<p>${t.same}</p>`
+        : html`<dl class="differences">${found.map((d) => html`<div><dt>${d.label}</dt><dd><small>${t.thereNow}</small> ${d.now}</dd><dd><small>${t.yours}</small> ${d.yours}</dd></div>`)}</dl>`}
+    ${error ? html`<${ErrorPanel} error=${error} />` : null}
+  </div>`;
+}
+
 /**
  * A form that sends once at a time, keeps what was typed when it fails, and says why.
- * @param {{ submit: string, danger?: boolean, onSubmit: () => Promise<void>, onError?: (e: any) => void, onCancel?: () => void, fields?: string[], children?: any }} props
- *        fields: names whose errors their own field shows
+ * @param {{ submit: string, danger?: boolean, onSubmit: () => Promise<void>, onError?: (e: any) => void, onCancel?: () => void, fields?: string[],
+ *           onCollide?: () => Promise<Difference[]>, disabled?: boolean, children?: any }} props
+ *        fields: names whose errors their own field shows; onCollide: another changed it meanwhile
+ *        (412): reads what is there now, takes its version, and tells what differs from what is typed
  */
-export function Form({ submit, danger = false, onSubmit, onError, onCancel, fields = [], children }) {
+export function Form({ submit, danger = false, onSubmit, onError, onCancel, fields = [], onCollide, disabled = false, children }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   const alive = useRef(true);
@@ -101,12 +127,32 @@ export function Form({ submit, danger = false, onSubmit, onError, onCancel, fiel
   };
   return html`<form class="form" onSubmit=${send}>
     ${children}
-    ${error && !fields.includes(error.field) ? html`<${ErrorPanel} error=${error} />` : null}
+    ${error?.status === 412 && onCollide
+      ? html`<${Collision} onLook=${onCollide} />`
+      : error && !fields.includes(error.field) ? html`<${ErrorPanel} error=${error} />` : null}
     <div class="actions">
-      <button class=${"button " + (danger ? "button-danger" : "button-primary")} type="submit" disabled=${busy}>${busy ? "One moment\u2026" : submit}</button>
-      ${onCancel ? html`<button class="button" type="button" onClick=${onCancel}>Cancel</button>` : null}
+      <button class=${"button " + (danger ? "button-danger" : "button-primary")} type="submit" disabled=${busy || disabled}>${busy ? t.oneMoment : submit}</button>
+      ${onCancel ? html`<button class="button" type="button" onClick=${onCancel}>${t.cancel}</button>` : null}
     </div>
   </form>`;
+}
+
+/**
+ * More than a line. When the server names it as what is wrong, it says so to everybody.
+ * @param {{ label: string, name: string, value: string, onInput: (v: string) => void, error?: any, hint?: string, required?: boolean, id?: string,
+ *           rows?: number, maxlength?: number }} props
+ */
+export function Area({ label, name, value, onInput, error, hint, required = true, id = name, rows = 3, maxlength = 4096 }) {
+  const wrong = error?.field === name;
+  return html`<div class="field">
+    <label for=${id}>${label}</label>
+    <textarea id=${id} class="input area" name=${name} rows=${rows} spellcheck="false" maxlength=${maxlength} required=${required} value=${value}
+      aria-invalid=${wrong ? "true" : undefined} aria-describedby=${hint || wrong ? `${id}-hint` : undefined}
+      onInput=${(/** @type {any} */ e) => onInput(e.target.value)}></textarea>
+    ${hint || wrong
+      ? html`<p id=${`${id}-hint`} class=${wrong ? "error-inline" : "muted small"}>${wrong ? visible(error.detail ?? error.title) : hint}</p>`
+      : null}
+  </div>`;
 }
 
 /**
@@ -121,14 +167,14 @@ export function SecretDialog({ title, secret, what, onClose }) {
   }, []);
   return html`<${Dialog} title=${title} onClose=${onClose} locked>
     <div class="form">
-      <p>${what} It is shown this once: the server keeps only its hash.</p>
+      <p>${t.onceOnly(what)}</p>
       <div class="field">
-        <label for="secret">Secret</label>
+        <label for="secret">${t.secret}</label>
         <input id="secret" ref=${box} class="input secret" readonly value=${secret} spellcheck="false" />
       </div>
       <div class="actions">
-        <${CopyButton} text=${secret} label="Copy" />
-        <button class="button button-primary" type="button" onClick=${onClose}>I have stored it</button>
+        <${CopyButton} text=${secret} />
+        <button class="button button-primary" type="button" onClick=${onClose}>${t.stored}</button>
       </div>
     </div>
   <//>`;

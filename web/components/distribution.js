@@ -1,99 +1,158 @@
-// How one tag's bytes spread over the hosts: bars on a log scale, outliers as dots that are links.
-import { html, useEffect, useMemo, useRef, useState } from "../lib/ui.js";
-import { bytes, score } from "../lib/format.js";
-import { logBins, powerTicks } from "../lib/scale.js";
+// How one tag spreads over the hosts now: a strip for each uptime band on one log scale, so that
+// young and old hosts are not mixed. Few hosts are dots, each a link; many are bars, the outliers
+// dots. A stretch of the scale is chosen by dragging, by two handles with the arrow keys, or typed.
+import { html, useMemo, useRef, useState } from "../lib/ui.js";
+import { score } from "../lib/format.js";
+import { powerTicks } from "../lib/scale.js";
 import { hostHref } from "../lib/router.js";
+import { binLow, hostsBetween, measureFormat } from "../lib/spread.js";
 import { cut, visible } from "../lib/text.js";
+import { en } from "../lib/en.js";
+import { RegionForm } from "./region.js";
+import { useWidth } from "./width.js";
 
-const HEIGHT = 176;
-const TOP = 18;
-const BASE = HEIGHT - 26;
-const SIDE = 16;
-const OUTLIERS_MAX = 60;
-const OUTLIER_SCORE = 6;
-const OUTLIER_BYTES = 1024 * 1024;
+const STRIP = 46;
+const TOP = 20;
+const FOOT = 24;
+const SIDE = 12;
+const LABEL = 74;
+const t = en.tag;
 
-/** The width an element has, followed. @param {{ current: Element | null }} ref */
-function useWidth(ref) {
-  const [width, setWidth] = useState(800);
-  useEffect(() => {
-    const el = ref.current;
-    if (!el) return undefined;
-    const watcher = new ResizeObserver(() => setWidth(Math.max(280, el.clientWidth)));
-    watcher.observe(el);
-    return () => watcher.disconnect();
-  }, []);
-  return width;
+/** A dot of a host that a finding holds, or that is far from its peers. @param {Dot} dot */
+export const isOutlier = (dot) => dot.finding_id !== null || (dot.score !== null && dot.score >= 6);
+
+/** Where everything stands. @param {Distribution} d @param {number} width */
+function layout(d, width) {
+  const bins = Math.max(1, ...d.bands.map((b) => b.counts.length));
+  const pad = Math.max(1, Math.ceil((8 - bins) / 2));
+  const first = Math.max(0, d.first_bin - pad);
+  const last = d.first_bin + bins - 1 + pad;
+  const left = width < 520 ? SIDE : LABEL;
+  const step = (width - left - SIDE) / (last - first + 1);
+  const x = (/** @type {number} */ bin) => left + (bin - first) * step;
+  const value = (/** @type {number} */ v) => x(Math.log2(Math.max(1, v)) * d.bins_per_octave);
+  const most = Math.max(1, ...d.bands.flatMap((b) => b.counts));
+  return { first, last, left, step, x, value, most, height: TOP + STRIP * d.bands.length + FOOT };
 }
 
-/** @param {TagHost} row */
-export const isOutlier = (row) =>
-  row.finding_id !== null ||
-  (row.score !== null && row.score >= OUTLIER_SCORE && (row.bytes ?? 0) - (row.cohort_bytes ?? 0) >= OUTLIER_BYTES);
+/** Dots of one band side by side, piled where they meet. @param {Dot[]} dots @param {(v: number) => number} x @param {number} base */
+function pile(dots, x, base) {
+  /** @type {Map<number, number>} */
+  const levels = new Map();
+  return dots.map((dot) => {
+    const px = x(dot.value);
+    const slot = Math.round(px / 9);
+    const level = levels.get(slot) ?? 0;
+    levels.set(slot, level + 1);
+    return { dot, x: px, y: Math.max(base - STRIP + 8, base - 5 - level * 8) };
+  });
+}
 
-/** @param {{ rows: TagHost[], median: number | null, p99: number | null, tag: string }} props */
-export function Distribution({ rows, median, p99, tag }) {
+/**
+ * @param {{ d: Distribution, region: [number, number] | null, onRegion: (low: number | null, high: number | null) => void }} props
+ */
+export function Distribution({ d, onRegion }) {
   const ref = useRef(/** @type {HTMLDivElement | null} */ (null));
   const width = useWidth(ref);
-  const picture = useMemo(() => {
-    const known = rows.filter((r) => r.bytes !== null);
-    const bins = Math.max(20, Math.min(140, Math.floor((width - 2 * SIDE) / 7)));
-    const scale = logBins(known.map((r) => /** @type {number} */ (r.bytes)), bins);
-    const l0 = Math.log2(scale.lo);
-    const l1 = Math.log2(scale.hi);
-    const x = (/** @type {number} */ v) => SIDE + ((Math.log2(Math.max(1, v)) - l0) / (l1 - l0 || 1)) * (width - 2 * SIDE);
-    const out = known.filter(isOutlier).sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0)).slice(0, OUTLIERS_MAX);
-    const dots = new Set(out);
-    const counts = new Array(bins).fill(0);
-    for (const row of known) if (!dots.has(row)) counts[scale.place(/** @type {number} */ (row.bytes))]++;
-    const most = Math.max(1, ...counts);
-    const step = (width - 2 * SIDE) / bins;
-    const bars = counts
-      .map((n, i) => ({ n, x: SIDE + i * step, h: n ? Math.max(2, Math.sqrt(n / most) * (BASE - TOP)) : 0 }))
-      .filter((b) => b.n);
-    /** @type {Map<number, number>} */
-    const stack = new Map();
-    const points = out.map((row) => {
-      const px = x(/** @type {number} */ (row.bytes));
-      const slot = Math.round(px / 11);
-      const level = stack.get(slot) ?? 0;
-      stack.set(slot, level + 1);
-      return { row, x: px, y: Math.max(TOP, BASE - 6 - level * 10) };
-    });
-    return { bars, points, x, step, most, ticks: powerTicks(scale.lo, scale.hi, Math.max(3, Math.floor(width / 110))), lo: scale.lo, hi: scale.hi, hosts: known.length };
-  }, [rows, width]);
+  const format = measureFormat(d.measure);
+  const at = useMemo(() => layout(d, width), [d, width]);
+  /** Bins chosen, both ends included. */
+  const [bins, setBins] = useState(/** @type {[number, number] | null} */ (null));
+  const drag = useRef(/** @type {number | null} */ (null));
+  const low = bins ? binLow(bins[0], d.bins_per_octave) : null;
+  // The upper end is just below where the next bin begins.
+  const high = bins ? Math.max(0, Math.ceil(binLow(bins[1] + 1, d.bins_per_octave)) - 1) : null;
 
-  const line = (/** @type {number | null} */ v, /** @type {string} */ text, /** @type {string} */ cls) =>
-    v === null || v < picture.lo || v > picture.hi
+  const binAt = (/** @type {PointerEvent} */ e) => {
+    const box = /** @type {Element} */ (e.currentTarget).getBoundingClientRect();
+    const bin = at.first + Math.floor(((e.clientX - box.left) * (width / box.width) - at.left) / at.step);
+    return Math.max(at.first, Math.min(at.last, bin));
+  };
+  const down = (/** @type {PointerEvent} */ e) => {
+    if (e.button !== 0 || /** @type {Element} */ (e.target).closest("a, [role=slider]")) return;
+    drag.current = binAt(e);
+    /** @type {Element} */ (e.currentTarget).setPointerCapture(e.pointerId);
+  };
+  const move = (/** @type {PointerEvent} */ e) => {
+    if (drag.current === null) return;
+    const now = binAt(e);
+    setBins([Math.min(drag.current, now), Math.max(drag.current, now)]);
+  };
+  const up = (/** @type {PointerEvent} */ e) => {
+    if (drag.current === null) return;
+    const from = drag.current;
+    drag.current = null;
+    if (binAt(e) === from) setBins(null);
+  };
+  const key = (/** @type {0 | 1} */ end) => (/** @type {KeyboardEvent} */ e) => {
+    const now = bins ?? [at.first, at.last];
+    const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: d.bins_per_octave, PageDown: -d.bins_per_octave }[e.key];
+    if (e.key === "Enter") onRegion(low ?? binLow(now[0], d.bins_per_octave), high);
+    else if (e.key === "Escape") setBins(null);
+    else if (by !== undefined || e.key === "Home" || e.key === "End") {
+      const to = by === undefined ? (e.key === "Home" ? at.first : at.last) : now[end] + by;
+      setBins(end === 0 ? [Math.max(at.first, Math.min(to, now[1])), now[1]] : [now[0], Math.min(at.last, Math.max(to, now[0]))]);
+    } else return;
+    e.preventDefault();
+  };
+
+  const floor = TOP + STRIP * d.bands.length;
+  const shown = bins ?? [at.first, at.last];
+  const handle = (/** @type {0 | 1} */ end) => {
+    const hx = at.x(shown[end] + end);
+    const edge = end === 0 ? binLow(shown[0], d.bins_per_octave) : binLow(shown[1] + 1, d.bins_per_octave);
+    return html`<g class="dist-handle" role="slider" tabindex="0" aria-label=${end === 0 ? t.lowHandle : t.highHandle} aria-valuemin=${at.first} aria-valuemax=${at.last}
+      aria-valuenow=${shown[end]} aria-valuetext=${`${format(edge)}, ${en.explain.hostsBetween(hostsBetween(d, shown[0], shown[1]))}`} onKeyDown=${key(end)}>
+      <rect x=${hx - 12} y=${TOP - 8} width="24" height=${floor - TOP + 12} class="dist-grab" />
+      <path d=${`M${hx} ${TOP - 4}V${floor}`} class="dist-handle-line" />
+      <rect x=${hx - 4} y=${TOP - 6} width="8" height="12" rx="2" class="dist-handle-knob" />
+    </g>`;
+  };
+  const mark = (/** @type {number | null} */ v, /** @type {string} */ text) =>
+    v === null
       ? null
-      : html`<g class=${cls}>
-          <line class="dist-median" x1=${picture.x(v)} x2=${picture.x(v)} y1=${TOP - 4} y2=${BASE} />
-          <text class="dist-median-text" x=${picture.x(v)} y=${TOP - 7} text-anchor=${picture.x(v) > width - 90 ? "end" : "start"}>${text}</text>
-        </g>`;
-  const far = median !== null && p99 !== null && Math.abs(picture.x(p99) - picture.x(median)) > 110;
+      : html`<g><line class="dist-median" x1=${at.value(v)} x2=${at.value(v)} y1=${TOP - 6} y2=${floor} />
+          <text class="dist-median-text" x=${at.value(v)} y=${TOP - 9} text-anchor=${at.value(v) > width - 120 ? "end" : "start"}>${text}</text></g>`;
 
   return html`<div ref=${ref}>
-    <svg class="dist" width=${width} height=${HEIGHT} viewBox=${`0 0 ${width} ${HEIGHT}`} role="group"
-      aria-label=${`Bytes of ${tag} over ${picture.hosts} hosts on a log scale; ${picture.points.length} outliers as links`}>
-      ${picture.ticks.map(
-        (v) => html`<g>
-          <line class="dist-grid" x1=${picture.x(v)} x2=${picture.x(v)} y1=${TOP} y2=${BASE} />
-          <text x=${picture.x(v)} y=${BASE + 17} text-anchor="middle">${bytes(v)}</text>
-        </g>`,
+    <svg class="dist dist-drag" width=${width} height=${at.height} viewBox=${`0 0 ${width} ${at.height}`} role="group"
+      aria-label=${t.distributionLabel(d.hosts, d.bands.length)} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up}>
+      ${powerTicks(Math.max(1, binLow(at.first, d.bins_per_octave)), binLow(at.last + 1, d.bins_per_octave), Math.max(3, Math.floor(width / 110))).map(
+        (v) => html`<g><line class="dist-grid" x1=${at.value(v)} x2=${at.value(v)} y1=${TOP} y2=${floor} /><text x=${at.value(v)} y=${floor + 16} text-anchor="middle">${format(v)}</text></g>`,
       )}
-      ${picture.bars.map(
-        (b) => html`<rect class="dist-bar" x=${b.x.toFixed(1)} width=${Math.max(1, picture.step - 1).toFixed(1)} y=${(BASE - b.h).toFixed(1)} height=${b.h.toFixed(1)} rx="1"><title>${b.n} hosts</title></rect>`,
-      )}
-      <line class="dist-axis" x1=${SIDE} x2=${width - SIDE} y1=${BASE} y2=${BASE} />
-      ${line(median, `median ${bytes(median)}`, "")}
-      ${far ? line(p99, `p99 ${bytes(p99)}`, "") : null}
-      ${picture.points.map(({ row, x, y }) => {
-        const name = cut(visible(row.name ?? row.host_id), 60);
-        const text = `${name}: ${bytes(row.bytes)}, score ${score(row.score)}`;
-        return html`<a href=${hostHref(row.host_id)} aria-label=${text}>
-          <circle class="dist-out" cx=${x.toFixed(1)} cy=${y.toFixed(1)} r="5"><title>${text}</title></circle>
-        </a>`;
+      ${bins ? html`<rect class="dist-region" x=${at.x(bins[0])} y=${TOP} width=${(bins[1] - bins[0] + 1) * at.step} height=${floor - TOP} />` : null}
+      ${d.bands.map((band, i) => {
+        const base = TOP + STRIP * (i + 1) - 2;
+        return html`<g key=${band.band}>
+          <line class="dist-axis" x1=${at.left} x2=${width - SIDE} y1=${base} y2=${base} />
+          <text class="dist-band" x=${width < 520 ? SIDE : at.left - 8} y=${width < 520 ? base - STRIP + 14 : base - 12} text-anchor=${width < 520 ? "start" : "end"}>${t.upBand(band.band)}</text>
+          ${d.dots_complete
+            ? null
+            : band.counts.map((n, b) =>
+                n ? html`<rect class="dist-bar" x=${at.x(d.first_bin + b)} width=${Math.max(1, at.step - 1)} y=${base - Math.max(2, Math.sqrt(n / at.most) * (STRIP - 12))} height=${Math.max(2, Math.sqrt(n / at.most) * (STRIP - 12))}><title>${en.explain.hostsBetween(n)}</title></rect>` : null)}
+          ${pile(d.dots.filter((dot) => dot.band === band.band && (d.dots_complete || isOutlier(dot))), at.value, base).map(({ dot, x, y }) => {
+            const text = `${cut(visible(dot.name ?? dot.host_id), 60)}: ${format(dot.value)}, ${t.scoreIs(score(dot.score))}${dot.simulated ? ", " + t.simulated : ""}`;
+            return html`<a key=${dot.host_id} href=${hostHref(dot.host_id)} aria-label=${text}><circle class=${isOutlier(dot) ? "dist-out" : "dist-dot"} cx=${x.toFixed(1)} cy=${y.toFixed(1)} r=${isOutlier(dot) ? 4.5 : 3.5}><title>${text}</title></circle></a>`;
+          })}
+        </g>`;
       })}
+      ${mark(d.median, `${t.median} ${format(d.median)}`)}
+      ${handle(0)}${handle(1)}
     </svg>
+    <${RegionForm} id="dist-region" low=${low} high=${high} format=${format} hosts=${bins ? hostsBetween(d, bins[0], bins[1]) : null} onRegion=${onRegion} />
   </div>`;
 }
+
+/** The same as rows: hosts per size and band. @param {Distribution} d */
+export function distributionRows(d) {
+  const format = measureFormat(d.measure);
+  const bins = Math.max(0, ...d.bands.map((b) => b.counts.length));
+  const rows = [];
+  for (let b = 0; b < bins; b++) {
+    const hosts = d.bands.map((band) => band.counts[b] ?? 0);
+    const sum = hosts.reduce((a, n) => a + n, 0);
+    if (sum) rows.push({ low: binLow(d.first_bin + b, d.bins_per_octave), high: binLow(d.first_bin + b + 1, d.bins_per_octave), hosts, sum, format });
+  }
+  return rows;
+}
+

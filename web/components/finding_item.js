@@ -5,6 +5,7 @@ import { parseTime, percent, rate, timeLeft, UNKNOWN, utcTime } from "../lib/for
 import { findingHref } from "../lib/router.js";
 import { attributeName, causeCounts, LIMIT } from "../lib/words.js";
 import { visible } from "../lib/text.js";
+import { en } from "../lib/en.js";
 import { KindBadge, SeverityMark, Sparkline, StatusBadge } from "./marks.js";
 import { HostName, Name, TagChip, Time } from "./names.js";
 
@@ -31,6 +32,15 @@ export function CauseName({ cause }) {
   return html`<span class="cause-name"
     ><${Name} value=${attributeName(cause.attribute)} length=${40} />${" "}<${Name} value=${cause.value} length=${40} class="cause-value"
   /></span>`;
+}
+
+/** Where it is in its life, as far as that is not plain. @param {{ f: Finding }} props */
+export function LifeBadges({ f }) {
+  const t = en.findings;
+  const some = f.muted_hosts && f.muted_hosts < f.host_count;
+  return html`${f.born_muted ? html`<span class="badge badge-status-muted" title=${t.bornMutedWhy}>${t.bornMuted}</span>` : null}
+    ${f.reopened_at && f.status !== "resolved" ? html`<span class="badge badge-warning">${t.reopened}</span>` : null}
+    ${some ? html`<span class="badge badge-status-muted">${t.mutedHosts(f.muted_hosts ?? 0, f.host_count)}</span>` : null}`;
 }
 
 /** Bytes of the worst host over the last days: the shape says leak, step or cache. */
@@ -66,6 +76,7 @@ export function FindingItem({ finding: f, fresh }) {
         ${fresh ? html`<span class="badge badge-new">New</span>` : null}
         <${KindBadge} kind=${f.kind} />
         ${f.status !== "open" ? html`<${StatusBadge} status=${f.status} />` : null}
+        <${LifeBadges} f=${f} />
         ${f.tags.slice(0, 5).map((tag) => html`<${TagChip} key=${tag} tag=${tag} pool=${f.pool} />`)}
         ${f.tags.length > 5 ? html`<span class="muted">+${f.tags.length - 5}</span>` : null}
         <span class="muted">${f.pool} pool${f.owner?.driver ? html`, tag of <${Name} value=${f.owner.driver} length=${32} />` : ""}</span>

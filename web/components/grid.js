@@ -13,14 +13,14 @@ function Delta(v, format, tone = false) {
   return html`<span class=${"delta" + (tone && v > 0 ? " delta-up" : "")}>(${v === 0 ? "0" : format(v)})</span>`;
 }
 
-/** @type {{ key: string, label: string, number?: boolean, hint?: string, cell: (r: HostTag, delta: boolean) => any }[]} */
+/** @type {{ key: string, label: string, number?: boolean, hint?: string, of?: string, cell: (r: HostTag, delta: boolean) => any }[]} */
 const COLUMNS = [
   { key: "tag", label: "Tag", hint: "t", cell: (r) => html`<${TagChip} tag=${r.tag} pool=${r.pool} plain />` },
   { key: "pool", label: "Type", cell: (r) => (r.pool === "nonpaged" ? "Nonp" : "Paged") },
-  { key: "allocs", label: "Allocs", number: true, hint: "a", cell: (r, d) => html`${count(r.allocs)}${d ? Delta(r.delta_allocs, countChange) : null}` },
-  { key: "frees", label: "Frees", number: true, hint: "f", cell: (r, d) => html`${count(r.frees)}${d ? Delta(r.delta_frees, countChange) : null}` },
-  { key: "diff", label: "Diff", number: true, hint: "d", cell: (r) => count(r.outstanding) },
-  { key: "bytes", label: "Bytes", number: true, hint: "b", cell: (r, d) => html`<span title=${r.bytes === null ? undefined : count(r.bytes) + " bytes"}>${bytes(r.bytes)}</span>${d ? Delta(r.delta_bytes, bytesChange, true) : null}` },
+  { key: "allocs", of: "allocs", label: "Allocs", number: true, hint: "a", cell: (r, d) => html`${count(r.allocs)}${d ? Delta(r.delta_allocs, countChange) : null}` },
+  { key: "frees", of: "frees", label: "Frees", number: true, hint: "f", cell: (r, d) => html`${count(r.frees)}${d ? Delta(r.delta_frees, countChange) : null}` },
+  { key: "diff", of: "outstanding", label: "Diff", number: true, hint: "d", cell: (r) => count(r.outstanding) },
+  { key: "bytes", of: "bytes", label: "Bytes", number: true, hint: "b", cell: (r, d) => html`<span title=${r.bytes === null ? undefined : count(r.bytes) + " bytes"}>${bytes(r.bytes)}</span>${d ? Delta(r.delta_bytes, bytesChange, true) : null}` },
   { key: "each", label: "Per alloc", number: true, hint: "m", cell: (r) => count(r.bytes_per_alloc) },
   { key: "cohort", label: "Peers", number: true, cell: (r) => html`<span title=${r.cohort_hosts ? `median of ${count(r.cohort_hosts)} peers` : undefined}>${bytes(r.cohort_bytes)}</span>` },
   { key: "score", label: "Score", number: true, hint: "s", cell: (r) => html`<${Score} value=${r.score} bytes=${r.bytes} peers=${r.cohort_bytes} hosts=${r.cohort_hosts} />` },
@@ -35,9 +35,10 @@ const COLUMNS = [
 /**
  * @param {{ rows: HostTag[], order: { key: string, change: boolean, up: boolean }, onSort: (key: string) => void, delta: boolean,
  *           active: string | null, onActive: (key: string, row: HostTag) => void, onOpen: (row: HostTag) => void, onSeries: (row: HostTag) => void,
- *           label: string }} props active: key of the selected row
+ *           label: string, moved?: Map<string, Record<string, number>>, stamp?: string }} props
+ *        active: key of the selected row; moved: figures that changed with the refresh named by stamp
  */
-export function Grid({ rows, order, onSort, delta, active, onActive, onOpen, onSeries, label }) {
+export function Grid({ rows, order, onSort, delta, active, onActive, onOpen, onSeries, label, moved, stamp = "" }) {
   const scroller = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [view, setView] = useState({ top: 0, height: 600 });
   const frame = useRef(0);
@@ -92,7 +93,7 @@ export function Grid({ rows, order, onSort, delta, active, onActive, onOpen, onS
     else if (e.key === "Home") move(0);
     else if (e.key === "End") move(rows.length - 1);
     else if (e.key === "Enter" && index >= 0) onOpen(rows[index]);
-    else if (e.key === " " && index >= 0) onSeries(rows[index]);
+    else if (e.key === "c" && index >= 0) onSeries(rows[index]);
     else return;
     e.preventDefault();
   };
@@ -144,7 +145,11 @@ export function Grid({ rows, order, onSort, delta, active, onActive, onOpen, onS
               }}
               onDblClick=${() => onOpen(row)}
             >
-              ${COLUMNS.map((c) => html`<div key=${c.key} role="gridcell" class=${"grid-cell" + (c.number ? " number" : "")}>${c.cell(row, delta)}</div>`)}
+              ${COLUMNS.map((c) => {
+                const way = c.of ? moved?.get(rowKey(row))?.[c.of] : undefined;
+                // The key starts the fading mark anew with each refresh.
+                return html`<div key=${way ? c.key + stamp : c.key} role="gridcell" class=${"grid-cell" + (c.number ? " number" : "") + (way ? (way > 0 ? " moved-up" : " moved-down") : "")}>${c.cell(row, delta)}</div>`;
+              })}
             </div>`;
           })}
         </div>

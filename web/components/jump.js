@@ -1,8 +1,11 @@
 // The header's box: type a part of a tag, host or driver, go there. A combobox with a list below.
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
+import { en } from "../lib/en.js";
 import { get } from "../lib/api.js";
 import { driverHref, hostHref, navigate, search, tagHref } from "../lib/router.js";
 import { Name, TagChip } from "./names.js";
+
+const t = en.shell;
 
 /** @typedef {{ kind: string, to: string, key: string, shown: any, note: any }} Hit */
 
@@ -14,20 +17,20 @@ async function find(q, signal) {
   const seen = new Set();
   return [
     ...tags
-      .filter((/** @type {TagItem} */ t) => !seen.has(t.tag) && seen.add(t.tag))
+      .filter((/** @type {TagItem} */ i) => !seen.has(i.tag) && seen.add(i.tag))
       .slice(0, 5)
-      .map((/** @type {TagItem} */ t) => ({
-        kind: "Tag", key: "t" + t.tag, to: tagHref(t.tag),
-        shown: html`<${TagChip} tag=${t.tag} plain />`,
-        note: html`<${Name} value=${t.driver ?? t.description} none="" length=${36} />`,
+      .map((/** @type {TagItem} */ i) => ({
+        kind: t.hits.tag, key: "t" + i.tag, to: tagHref(i.tag),
+        shown: html`<${TagChip} tag=${i.tag} plain />`,
+        note: html`<${Name} value=${i.driver ?? i.description} none="" length=${36} />`,
       })),
     ...hosts.slice(0, 5).map((/** @type {HostItem} */ h) => ({
-      kind: "Host", key: "h" + h.id, to: hostHref(h.id),
+      kind: t.hits.host, key: "h" + h.id, to: hostHref(h.id),
       shown: html`<${Name} value=${h.name ?? h.id} length=${28} />`,
       note: html`<${Name} value=${h.role} none="" length=${24} />`,
     })),
     ...drivers.slice(0, 4).map((/** @type {DriverItem} */ d) => ({
-      kind: "Driver", key: "d" + d.name, to: driverHref(d.name),
+      kind: t.hits.driver, key: "d" + d.name, to: driverHref(d.name),
       shown: html`<${Name} value=${d.name} length=${28} />`,
       note: html`<${Name} value=${d.company} none="" length=${24} />`,
     })),
@@ -95,8 +98,8 @@ export function Jump() {
       autocomplete="off"
       spellcheck="false"
       maxlength="256"
-      placeholder="Tag, host or driver"
-      aria-label="Go to a tag, host or driver"
+      placeholder=${t.goToShort}
+      aria-label=${t.goTo}
       aria-expanded=${shown ? "true" : "false"}
       aria-controls="jump-list"
       aria-autocomplete="list"
@@ -111,8 +114,8 @@ export function Jump() {
       onBlur=${() => setOpen(false)}
     />
     <kbd aria-hidden="true">/</kbd>
-    <div id="jump-list" role="listbox" aria-label="Found" class="jump-list" hidden=${!shown}>
-      ${shown && hits.length === 0 ? html`<div class="jump-none" role="option" aria-selected="false">Nothing found</div>` : null}
+    <div id="jump-list" role="listbox" aria-label=${t.found} class="jump-list" hidden=${!shown}>
+      ${shown && hits.length === 0 ? html`<div class="jump-none" role="option" aria-selected="false">${t.nothingFound}</div>` : null}
       ${shown
         ? hits.map(
             (hit, i) => html`<div

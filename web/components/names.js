@@ -1,6 +1,7 @@
 // Names and values from hosts, tags, drivers and processes: isolated from the text around them,
 // controls shown, cut with the whole in the title.
 import { html } from "../lib/ui.js";
+import { en } from "../lib/en.js";
 import { cut, visible } from "../lib/text.js";
 import { ago, bytes, count, localTime, utcTime, UNKNOWN } from "../lib/format.js";
 import { driverHref, findingHref, hostHref, tagHref } from "../lib/router.js";
@@ -12,7 +13,7 @@ export function Name({ value, length = 60, none = UNKNOWN, class: cls = "" }) {
   const text = visible(value);
   const shown = cut(text, length);
   return html`<bdi class=${"name " + cls} title=${shown === text ? undefined : text}
-    >${shown === "" ? "(empty)" : shown}</bdi
+    >${shown === "" ? en.states.empty : shown}</bdi
   >`;
 }
 
@@ -52,13 +53,13 @@ export function FindingLink({ id, children }) {
 
 /** @param {{ value: number | null | undefined }} props */
 export function Bytes({ value }) {
-  if (value == null) return html`<span class="unknown" title="not known">${UNKNOWN}</span>`;
+  if (value == null) return html`<span class="unknown" title=${en.states.notKnown}>${UNKNOWN}</span>`;
   return html`<span title=${count(value) + " bytes"}>${bytes(value)}</span>`;
 }
 
 /** @param {{ value: number | null | undefined }} props */
 export function Count({ value }) {
-  if (value == null) return html`<span class="unknown" title="not known">${UNKNOWN}</span>`;
+  if (value == null) return html`<span class="unknown" title=${en.states.notKnown}>${UNKNOWN}</span>`;
   return html`${count(value)}`;
 }
 
@@ -67,7 +68,7 @@ export function Count({ value }) {
  * @param {{ value: string | number | null | undefined, as?: "ago" | "local" | "second" | "day" }} props
  */
 export function Time({ value, as = "local" }) {
-  if (value == null) return html`<span class="unknown" title="not known">${UNKNOWN}</span>`;
+  if (value == null) return html`<span class="unknown" title=${en.states.notKnown}>${UNKNOWN}</span>`;
   const iso = typeof value === "number" ? new Date(value).toISOString() : value;
   const text =
     as === "ago" ? ago(iso) : localTime(iso, as === "second" ? "second" : as === "day" ? "day" : "minute");

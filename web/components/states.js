@@ -1,14 +1,17 @@
 // The states every view has: loading, empty, stale, error.
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
 import { ago, span } from "../lib/format.js";
+import { en } from "../lib/en.js";
 import { visible } from "../lib/text.js";
 import { SeverityMark } from "./marks.js";
+
+const t = en.states;
 
 /**
  * Grey shapes where the content will be; only seen when loading takes longer than a blink.
  * @param {{ rows?: number, label?: string }} props
  */
-export function Skeleton({ rows = 8, label = "Loading" }) {
+export function Skeleton({ rows = 8, label = t.loading }) {
   return html`<div class="skeleton" role="status" aria-label=${label}>
     ${Array.from({ length: rows }, (_, i) => html`<span key=${i} class=${"skeleton-row r" + (i % 4)}></span>`)}
   </div>`;
@@ -29,19 +32,19 @@ export function ErrorPanel({ error, retry, title }) {
   return html`<div class="error-panel" role="alert">
     <${SeverityMark} severity="critical" size=${20} label=${false} />
     <div>
-      <p class="error-title">${visible(title ?? error?.title ?? "Something went wrong")}</p>
+      <p class="error-title">${visible(title ?? error?.title ?? t.wrong)}</p>
       ${title && error?.title ? html`<p>${visible(error.title)}</p>` : null}
       ${detail ? html`<p class="error-detail">${visible(detail)}</p>` : null}
       ${error?.hint ? html`<p class="error-detail">${visible(error.hint)}</p>` : null}
       ${error?.field || error?.request_id
         ? html`<dl class="error-facts">
-            ${error.field ? html`<div><dt>Field</dt><dd><code>${visible(error.field)}</code></dd></div>` : null}
+            ${error.field ? html`<div><dt>${t.field}</dt><dd><code>${visible(error.field)}</code></dd></div>` : null}
             ${error.request_id
-              ? html`<div><dt>Request</dt><dd><code>${visible(error.request_id)}</code></dd></div>`
+              ? html`<div><dt>${t.request}</dt><dd><code>${visible(error.request_id)}</code></dd></div>`
               : null}
           </dl>`
         : null}
-      ${retry ? html`<button class="button" type="button" onClick=${retry}>Try again</button>` : null}
+      ${retry ? html`<button class="button" type="button" onClick=${retry}>${t.again}</button>` : null}
     </div>
   </div>`;
 }
@@ -63,10 +66,9 @@ export function StaleBar({ resource }) {
   return html`<div class="stale" role="status">
     <${SeverityMark} severity="warning" size=${14} label=${false} />
     <span
-      >Shown as of ${span(Math.max(0, now - (resource.at ?? now)) / 1000)} ago. Could not refresh:
-      ${" "}${visible(resource.error.title ?? resource.error.message)}.</span
+      >${t.stale(span(Math.max(0, now - (resource.at ?? now)) / 1000), visible(resource.error.title ?? resource.error.message))}</span
     >
-    <button class="button button-small" type="button" onClick=${resource.reload}>Try again</button>
+    <button class="button button-small" type="button" onClick=${resource.reload}>${t.again}</button>
   </div>`;
 }
 
@@ -103,13 +105,13 @@ export function Age({ time, limit, what }) {
 }
 
 /** @param {{ text: string, label?: string }} props */
-export function CopyButton({ text, label = "Copy" }) {
+export function CopyButton({ text, label = t.copy }) {
   const [done, setDone] = useState("");
   const timer = useRef(/** @type {any} */ (0));
   useEffect(() => () => clearTimeout(timer.current), []);
   const copy = async () => {
     const ok = await copyText(text);
-    setDone(ok ? "Copied" : "Could not copy");
+    setDone(ok ? t.copied : t.notCopied);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setDone(""), 2000);
   };

@@ -1,5 +1,8 @@
 // Talking to the server: JSON in, JSON out, problem documents as errors, a deadline for everything.
 
+import { en } from "./en.js";
+import { link } from "./link.js";
+
 const BASE = "/api/v1";
 const TIMEOUT_MS = 30000;
 
@@ -20,13 +23,9 @@ export class ApiError extends Error {
   }
 }
 
+const t = en.states;
 /** @type {Record<number, string>} */
-const TITLES = {
-  400: "The request was not understood", 401: "Not signed in", 403: "Not allowed",
-  404: "Not found", 409: "Conflict", 412: "Changed by someone else meanwhile",
-  413: "Too large", 429: "Too many requests", 500: "The server failed",
-  502: "The server cannot be reached", 503: "The server is busy", 504: "The server did not answer in time",
-};
+const TITLES = t.titles;
 
 /** @param {Response} response */
 async function problemOf(response) {
@@ -43,7 +42,7 @@ async function problemOf(response) {
   return new ApiError({
     ...body,
     status: response.status,
-    title: body.title || TITLES[response.status] || `The server answered ${response.status}`,
+    title: body.title || TITLES[response.status] || t.answered(response.status),
     request_id: body.request_id ?? response.headers.get("x-request-id"),
     retry_after: Number.isFinite(wait) && wait > 0 ? wait : null,
   });
@@ -53,11 +52,14 @@ async function problemOf(response) {
  * One request. Resolves with the parsed body (null when empty) and the headers.
  * @param {string} path below /api/v1
  * @param {{ method?: string, body?: string, type?: string, accept?: string, signal?: AbortSignal,
- *           headers?: Record<string, string>, timeout?: number }} [options]
+ *           headers?: Record<string, string>, timeout?: number, raw?: boolean }} [options]  raw: the body as text
  * @returns {Promise<{ body: any, headers: Headers }>}
  */
 export async function request(path, options = {}) {
   const gate = new AbortController();
+  const ended = link.begin();
+  /** @type {boolean | null} */
+  let answered = null;
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -81,26 +83,30 @@ export async function request(path, options = {}) {
       cache: "no-store",
       signal: gate.signal,
     });
+    // A proxy that cannot reach the server answers in its place.
+    answered = response.status !== 502 && response.status !== 504;
     if (!response.ok) {
       const problem = await problemOf(response);
       if (response.status === 401) dispatchEvent(new CustomEvent("poolfleet:signed-out", { detail: { expired: true } }));
       throw problem;
     }
     const text = await response.text();
-    return { body: text ? JSON.parse(text) : null, headers: response.headers };
+    return { body: options.raw ? text : text ? JSON.parse(text) : null, headers: response.headers };
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (options.signal?.aborted) throw error;
-    if (late) throw new ApiError({ title: "The server did not answer in time", status: 504 });
+    answered ??= false;
+    if (late) throw new ApiError({ title: t.late, status: 504 });
     if (error instanceof SyntaxError) {
-      throw new ApiError({ title: "The answer could not be read", detail: error.message });
+      throw new ApiError({ title: t.unreadable, detail: error.message });
     }
     throw new ApiError({
-      title: "The server cannot be reached",
-      detail: "Check the network, and that the server runs.",
+      title: t.unreachable,
+      detail: t.unreachableDetail,
     });
   } finally {
     clearTimeout(timer);
+    ended(answered);
     options.signal?.removeEventListener("abort", abort);
   }
 }

@@ -62,10 +62,12 @@ export function useResource(path, options = {}) {
     const again = () => void p.run();
     document.addEventListener("visibilitychange", seen);
     addEventListener("poolfleet:signed-in", again);
+    addEventListener("poolfleet:retry", again);
     void p.run();
     return () => {
       document.removeEventListener("visibilitychange", seen);
       removeEventListener("poolfleet:signed-in", again);
+      removeEventListener("poolfleet:retry", again);
       p.stop();
       poller.current = null;
     };

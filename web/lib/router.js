@@ -6,6 +6,8 @@ const ROUTES = [
   ["today", "/"],
   ["tags", "/tags"],
   ["tag", "/tags/:tag"],
+  ["map", "/map"],
+  ["explain", "/explain"],
   ["hosts", "/hosts"],
   ["host", "/hosts/:id"],
   ["findings", "/findings"],

@@ -1,60 +1,34 @@
-// Words for what the API says in codes. Pure.
+// Words for what the API says in codes; the text itself is in en.js. Pure.
+import { en } from "./en.js";
+
+const t = en.words;
 
 /** @type {Record<string, string>} */
-export const KIND = {
-  leak: "Leak",
-  level: "High level",
-  plateau: "Grew and stayed",
-  exhaustion: "Near its limit",
-  handle_leak: "Handle leak",
-  shift: "New version uses more",
-};
-
+export const KIND = t.kind;
 /** @type {Record<string, string>} */
-export const SEVERITY = { critical: "Critical", warning: "Warning", info: "Info", ok: "Healthy" };
-
+export const SEVERITY = t.severity;
 /** @type {Record<string, string>} */
-export const STATUS = {
-  open: "Open", acknowledged: "Acknowledged", muted: "Muted", resolved: "Resolved",
-};
-
+export const STATUS = t.status;
 /** @type {Record<string, string>} */
-export const LIMIT = {
-  nonpaged_limit: "nonpaged pool limit",
-  paged_limit: "paged pool limit",
-  commit: "commit limit",
-  physical: "physical memory",
-};
+export const LIMIT = t.limit;
 
 /** @type {Record<string, { title: string, severity: string }>} */
 export const VERDICT = {
-  nonpaged_exhausted: { title: "The nonpaged pool is exhausted", severity: "critical" },
-  paged_exhausted: { title: "The paged pool is exhausted", severity: "critical" },
-  session_pool_exhausted: { title: "A session\u2019s pool is exhausted", severity: "critical" },
-  nonpaged_leak_suspect: { title: "A leak in the nonpaged pool is likely", severity: "warning" },
-  paged_leak_suspect: { title: "A leak in the paged pool is likely", severity: "warning" },
-  nothing_wrong: { title: "Nothing looks wrong", severity: "ok" },
-  insufficient_data: { title: "Not enough to tell", severity: "info" },
+  nonpaged_exhausted: { title: t.verdict.nonpaged_exhausted, severity: "critical" },
+  paged_exhausted: { title: t.verdict.paged_exhausted, severity: "critical" },
+  session_pool_exhausted: { title: t.verdict.session_pool_exhausted, severity: "critical" },
+  nonpaged_leak_suspect: { title: t.verdict.nonpaged_leak_suspect, severity: "warning" },
+  paged_leak_suspect: { title: t.verdict.paged_leak_suspect, severity: "warning" },
+  nothing_wrong: { title: t.verdict.nothing_wrong, severity: "ok" },
+  insufficient_data: { title: t.verdict.insufficient_data, severity: "info" },
 };
 
 /** @type {Record<string, string>} */
-export const SOURCE = {
-  builtin: "built-in tag list", imported: "imported tag list", driver_scan: "found in the driver file",
-};
-
+export const SOURCE = t.source;
 /** Where to look when a tag grows. @type {Record<string, string>} */
-export const LOOK_AT = {
-  process: "look for a process that holds handles or memory maps.",
-  driver: "look at the driver: its version, and whether a newer one exists.",
-  cache: "it is a cache and follows load; compare with busy peers first.",
-  both: "look for a process that holds handles, then at the driver.",
-  limits: "what the kernel says of this tag is incomplete; take it as a hint.",
-};
+export const LOOK_AT = t.lookAt;
 
-const ATTRIBUTES = /** @type {Record<string, string>} */ ({
-  "os.build": "OS build", "os.name": "Operating system", "os.arch": "Architecture",
-  "hw.ram_bytes": "Memory", "hw.model": "Model", role: "Role",
-});
+const ATTRIBUTES = /** @type {Record<string, string>} */ (t.attributes);
 
 /**
  * An attribute as a person says it: "driver/x.sys" is the driver "x.sys".
@@ -68,8 +42,5 @@ export function attributeName(attribute) {
 /** @param {Cause} cause */
 export function causeCounts(cause) {
   const n = (/** @type {number} */ v) => v.toLocaleString("en-US");
-  return (
-    `${n(cause.affected_with)} of ${n(cause.affected)} affected have it, ` +
-    `${n(cause.unaffected_with)} of ${n(cause.unaffected)} others`
-  );
+  return t.causeCounts(n(cause.affected_with), n(cause.affected), n(cause.unaffected_with), n(cause.unaffected));
 }

@@ -1,66 +1,67 @@
-// Every host: pools, limits, findings. Sorted, searched and filtered by the server.
-import { html } from "../lib/ui.js";
+// Every host, tens of thousands of them: read once as columns, filtered and sorted here at once.
+import { html, useMemo } from "../lib/ui.js";
 import { useTitle } from "../lib/title.js";
-import { useList } from "../lib/lists.js";
 import { search, setQuery } from "../lib/router.js";
-import { bytes, count, duration } from "../lib/format.js";
-import { Table } from "../components/table.js";
-import { SearchBox } from "../components/search.js";
-import { Bytes, HostName, Name, Time } from "../components/names.js";
-import { Meter, SeverityBadge, SeverityMark } from "../components/marks.js";
-import { Empty, Load } from "../components/states.js";
-import { More } from "../components/more.js";
+import { count } from "../lib/format.js";
+import { useFleet } from "../lib/fleet_data.js";
+import { filterFleet, filtersOf, sortFleet } from "../lib/fleet.js";
+import { chosenColumns, csvOf, HOST_COLUMNS, ndjsonOf } from "../lib/host_columns.js";
+import { saveText } from "../lib/save.js";
+import { en } from "../lib/en.js";
+import { FleetFilters } from "../components/fleet_filters.js";
+import { HostGrid } from "../components/hostgrid.js";
+import { Empty, Load, Skeleton } from "../components/states.js";
 
-/** @type {import("../components/table.js").Column[]} */
-const COLUMNS = [
-  { key: "name", label: "Host", sort: "name", cell: (h) => html`<${HostName} id=${h.id} name=${h.name} simulated=${h.simulated} />` },
-  { key: "state", label: "Findings", sort: "findings", number: false, cell: (h) => (h.findings ? html`<a href=${"/findings" + search({ host: h.id })}><${SeverityBadge} severity=${h.worst_severity ?? "info"} /></a>${h.findings > 1 ? html` <span class="muted">${h.findings}</span>` : null}` : html`<span class="muted">none</span>`) },
-  { key: "np", label: "Nonpaged", sort: "nonpaged_bytes", number: true, cell: (h) => html`<${Bytes} value=${h.nonpaged_bytes} />` },
-  {
-    key: "npl", label: "of its limit", class: "meter-cell", cell: (h) =>
-      h.nonpaged_limit_bytes && h.nonpaged_bytes !== null
-        ? html`<span title=${`${bytes(h.nonpaged_bytes)} of ${bytes(h.nonpaged_limit_bytes)}`}><${Meter} value=${h.nonpaged_bytes} max=${h.nonpaged_limit_bytes} label="Nonpaged pool of its limit" /></span>`
-        : html`<span class="unknown">\u2013</span>`,
-  },
-  { key: "pp", label: "Paged", sort: "paged_bytes", number: true, cell: (h) => html`<${Bytes} value=${h.paged_bytes} />` },
-  { key: "ram", label: "Memory", sort: "ram_bytes", number: true, cell: (h) => html`<${Bytes} value=${h.ram_bytes} />` },
-  { key: "up", label: "Uptime", sort: "uptime_seconds", number: true, cell: (h) => html`<span title=${h.boot_at ?? ""}>${duration(h.uptime_seconds)}</span>` },
-  { key: "role", label: "Role", sort: "role", cell: (h) => html`<${Name} value=${h.role} length=${24} />` },
-  { key: "os", label: "System", sort: "os_build", class: "nowrap", cell: (h) => html`<${Name} value=${h.os_name} length=${30} />${" "}<span class="muted"><${Name} value=${h.os_build} none="" length=${20} /></span>` },
-  { key: "seen", label: "Seen", sort: "last_seen", class: "nowrap", cell: (h) => h.awaiting_first_snapshot ? html`<span class="badge" title="Its agent has a token; the first snapshot comes within some minutes of the system's start">Enrolled, waiting for its first snapshot</span>` : html`${Date.now() - Date.parse(h.last_seen) > 1800000 ? html`<${SeverityMark} severity="warning" size=${12} />${" "}` : null}<${Time} value=${h.last_seen} as="ago" />` },
-];
+const t = en.hosts;
+
+/** @param {{ shown: import("../lib/host_columns.js").HostColumn[] }} props */
+function Columns({ shown }) {
+  const keys = shown.map((c) => c.key);
+  const toggle = (/** @type {string} */ key) => {
+    const next = HOST_COLUMNS.map((c) => c.key).filter((k) => (k === key ? !keys.includes(k) : keys.includes(k)));
+    const usual = HOST_COLUMNS.filter((c) => c.usual).map((c) => c.key).join();
+    setQuery({ cols: next.join() === usual ? null : next.join() });
+  };
+  return html`<details class="columns-menu">
+    <summary class="button button-small">${t.columns}</summary>
+    <fieldset class="columns-list">
+      <legend class="offscreen">${t.columns}</legend>
+      ${HOST_COLUMNS.filter((c) => c.key !== "name").map((c) => html`<label key=${c.key}><input type="checkbox" checked=${keys.includes(c.key)} onChange=${() => toggle(c.key)} /> ${/** @type {Record<string, string>} */ (t.heads)[c.key]}</label>`)}
+      <button type="button" class="button button-small" onClick=${() => setQuery({ cols: null })}>${t.columnsReset}</button>
+    </fieldset>
+  </details>`;
+}
 
 /** @param {{ route: import("../lib/router.js").Route }} props */
 export default function Hosts({ route }) {
-  useTitle("Hosts");
-  const q = (/** @type {string} */ key) => route.query.get(key) ?? "";
-  const sort = q("sort") || "name";
-  const filters = { q: q("q"), "os.build": q("os.build"), role: q("role"), finding: q("finding"), silent: q("silent") };
-  const list = useList("/hosts" + search({ ...filters, sort, limit: 100 }));
-  const filtered = Object.values(filters).some(Boolean);
-  const total = list.resource.data?.total;
-  const toggle = (/** @type {string} */ key) => setQuery({ [key]: q(key) === "yes" ? null : "yes" });
+  useTitle(t.title);
+  const { resource, fleet, ids } = useFleet();
+  const filters = filtersOf(route.query);
+  const sort = route.query.get("sort") || "name";
+  const columns = useMemo(() => chosenColumns(route.query.get("cols")), [route.query.get("cols")]);
+  const found = useMemo(() => (fleet ? filterFleet(fleet, filters) : null), [fleet, ids, JSON.stringify(filters)]);
+  const rows = useMemo(() => (fleet && found ? sortFleet(fleet, found.rows, sort) : null), [fleet, found, sort]);
+  const filtered = Object.keys(filters).length > 0;
+  const stamp = () => new Date(fleet?.asOf ?? Date.now()).toISOString().slice(0, 16).replace(":", "");
   return html`<div class="page">
-    <div class="page-head"><h1 tabindex="-1">Hosts</h1>${total !== undefined ? html`<span class="muted">${count(total)} ${filtered ? "found" : "in all"}</span>` : null}</div>
-    <div class="toolbar">
-      <${SearchBox} label="Host name" value=${q("q")} onSearch=${(/** @type {string} */ v) => setQuery({ q: v })} />
-      <button type="button" class="button" aria-pressed=${q("finding") === "yes" ? "true" : "false"} onClick=${() => toggle("finding")}>With findings</button>
-      <button type="button" class="button" aria-pressed=${q("silent") === "yes" ? "true" : "false"} onClick=${() => toggle("silent")}>Silent</button>
-      ${["role", "os.build"].map((k) => (q(k) ? html`<button type="button" class="button" aria-pressed="true" onClick=${() => setQuery({ [k]: null })}><${Name} value=${q(k)} length=${24} /> \u00d7</button>` : null))}
-      ${filtered ? html`<a class="button button-small button-quiet" href="/hosts">Clear filters</a>` : null}
+    <div class="page-head"><h1 tabindex="-1">${t.title}</h1>
+      <span class="muted" role="status">${fleet && found ? (filtered ? t.found(count(found.rows.length), count(fleet.total)) : t.inAll(count(fleet.total))) : "\u00a0"}</span>
+      <span class="page-actions">
+        <a class="button button-small" href=${"/map" + search(filters)}>${t.onMap}</a>
+        <${Columns} shown=${columns} />
+        <button type="button" class="button button-small" disabled=${!rows?.length} onClick=${() => fleet && rows && saveText(`hosts-${stamp()}.csv`, "text/csv", csvOf(fleet, rows))}>${t.csv}</button>
+        <button type="button" class="button button-small" disabled=${!rows?.length} onClick=${() => fleet && rows && saveText(`hosts-${stamp()}.ndjson`, "application/x-ndjson", ndjsonOf(fleet, rows))}>${t.ndjson}</button>
+      </span>
     </div>
-    <${Load}
-      resource=${list.resource}
-      render=${(/** @type {List<HostItem>} */ data) =>
-        list.items.length
-          ? html`<section class="panel panel-flush">
-              <${Table} caption="Hosts" columns=${COLUMNS} rows=${list.items} rowKey=${(/** @type {HostItem} */ h) => h.id} sort=${sort}
-                onSort=${(/** @type {string} */ s) => setQuery({ sort: s === "name" ? null : s })} compact />
-              <${More} shown=${list.items.length} total=${data.total} more=${list.more} busy=${list.busy} error=${list.error} what="hosts" />
-            </section>`
+    <${FleetFilters} filters=${filters} facets=${found?.facets ?? null} clear=${{}} />
+    <${Load} resource=${resource} skeleton=${html`<div class="hostgrid-hold"><${Skeleton} rows=${14} /></div>`}
+      render=${() =>
+        !fleet || !rows ? null : rows.length
+          ? html`<section class="panel panel-flush"><${HostGrid} fleet=${fleet} rows=${rows} columns=${columns} sort=${sort} ids=${ids} label=${t.grid} onSort=${(/** @type {string} */ s) => setQuery({ sort: s === "name" ? null : s })} />
+              <p class="keys-hint muted small">${t.keys}</p></section>`
           : filtered
-            ? html`<${Empty} title="No host matches"><a href="/hosts">Show all hosts</a><//>`
-            : html`<${Empty} title="No hosts yet">Install the agent on a Windows host, or start the simulator. Until then, <a href="/diagnose">paste a capture</a>.<//>`}
+            ? html`<${Empty} title=${t.noMatch}><a href="/hosts">${t.showAll}</a><//>`
+            : html`<${Empty} title=${t.empty}>${t.emptyHow}<a href="/diagnose">${t.paste}</a>.<//>`}
     />
   </div>`;
 }

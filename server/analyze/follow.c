@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/analyze/follow.h"
+
+#include "server/analyze/mover.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* docs/detection.md, "Thresholds of grouping, causes and forecast": follow */
+#define APART_MAX       0.02  /* see mover_pair.apart */
+#define FIT_MIN         0.985 /* see mover_pair.fit */
+#define SHAPE_APART_MAX 26.0  /* mean difference of two signatures, of 255 */
+#define LEVEL_BYTES_MIN (1024.0 * 1024)
+#define LEVEL_TIMES     3.0  /* as much as nearly all hosts without the leak hold */
+#define LEVEL_ALONE     10.0 /* the same where one or two hosts have it */
+#define RATIO_SPREAD    0.35 /* of log ratios over the hosts, as a standard deviation */
+#define HOSTS_MOST      48
+
+/* The blocks of one are a constant times those of the other, or, where these are not known, both
+ * had the same course. */
+bool follow_alike(const struct feature *a, const struct feature *b)
+{
+    struct mover_pair pair;
+    if (mover_compare(a, b, NAN, NAN, &pair))
+        return pair.apart <= APART_MAX || pair.fit >= FIT_MIN;
+    double apart = 0;
+    for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
+        apart += abs((int)a->signature[i] - (int)b->signature[i]);
+    double span = fmax((double)a->span_hours, (double)b->span_hours);
+    return apart / FEATURE_SIGNATURE <= SHAPE_APART_MAX &&
+           fabs((double)a->onset_hours - (double)b->onset_hours) <= fmax(1, 0.3 * span);
+}
+
+bool follow_has_row(const struct incident *incident, enum pool pool, uint32_t tag)
+{
+    for (size_t i = 0; i < incident->row_count; i++) {
+        if (incident->rows[i].pool == pool && incident->rows[i].tag == tag)
+            return true;
+    }
+    return false;
+}
+
+/* Small tags that go along do not pass the tests by themselves, but may have begun it all. */
+void follow_growth(const struct fleet *fleet, const struct pair *pairs, size_t count,
+                   struct incident *incident)
+{
+    const struct pair *model = &pairs[0];
+    for (size_t i = 1; i < count; i++) {
+        if (pairs[i].feature->growth > model->feature->growth)
+            model = &pairs[i];
+    }
+    const struct fleet_host *first = &fleet->hosts[model->host];
+    for (size_t f = 0; f < first->feature_count && incident->row_count < INCIDENT_TAGS_MAX; f++) {
+        const struct feature *feature = &first->features[f];
+        bool grows = feature->shape == SHAPE_GROWING || feature->shape == SHAPE_BURSTY;
+        /* What also happened to fill in the other pool, a cache above all, is no part of it. */
+        if (!grows || (enum pool)feature->pool != pairs[0].pool ||
+            follow_has_row(incident, (enum pool)feature->pool, feature->tag) ||
+            !follow_alike(feature, model->feature))
+            continue;
+        size_t like = 0;
+        for (size_t i = 0; i < count; i++) {
+            const struct feature *other =
+                fleet_feature(&fleet->hosts[pairs[i].host], (enum pool)feature->pool, feature->tag);
+            like += other != NULL && other->newness > 0.3f && follow_alike(other, pairs[i].feature);
+        }
+        /* On other hosts it must be still, or it only happens to grow here too. */
+        size_t elsewhere = 0;
+        for (size_t i = 0; i < incident->unaffected_count; i++) {
+            const struct feature *other = fleet_feature(&fleet->hosts[incident->unaffected[i]],
+                                                        (enum pool)feature->pool, feature->tag);
+            elsewhere += other != NULL && other->rate_24h > 0.3f * feature->rate_24h;
+        }
+        if ((double)like >= 0.8 * (double)count && elsewhere * 10 <= incident->unaffected_count)
+            incident->rows[incident->row_count++] =
+                (struct incident_row){.pool = (enum pool)feature->pool, .tag = feature->tag};
+    }
+}
+
+/* Bytes of a row over some hosts, evenly taken; returns how many. */
+static size_t sample(const struct fleet *fleet, const uint32_t *hosts, size_t count, enum pool pool,
+                     uint32_t tag, double values[HOSTS_MOST])
+{
+    size_t found = 0;
+    size_t stride = count / HOSTS_MOST + 1;
+    for (size_t i = 0; i < count && found < HOSTS_MOST; i += stride)
+        values[found++] = fleet_bytes(&fleet->hosts[hosts[i]], pool, tag);
+    return found;
+}
+
+/* Held on all hosts of the incident, always as many times what the leading row holds, and far more
+ * than elsewhere. */
+static bool stands_with(const struct fleet *fleet, const struct incident *incident,
+                        const double *lead, size_t hosts, enum pool pool, uint32_t tag)
+{
+    double held[HOSTS_MOST];
+    double others[HOSTS_MOST];
+    double ratios[HOSTS_MOST];
+    sample(fleet, incident->hosts, incident->host_count, pool, tag, held);
+    for (size_t i = 0; i < hosts; i++) {
+        if (held[i] < LEVEL_BYTES_MIN)
+            return false;
+        ratios[i] = log(held[i] / fmax(lead[i], 1));
+    }
+    size_t count =
+        sample(fleet, incident->unaffected, incident->unaffected_count, pool, tag, others);
+    double usual = count < 3 ? INFINITY : robust_quantile(others, count, 0.9);
+    double least = robust_quantile(held, hosts, 0.1);
+    if (least < (hosts < 3 ? LEVEL_ALONE : LEVEL_TIMES) * fmax(usual, LEVEL_BYTES_MIN / 4))
+        return false;
+    double middle = robust_median(ratios, hosts);
+    return hosts < 3 || robust_mad(ratios, hosts, middle) / 0.6745 <= RATIO_SPREAD;
+}
+
+void follow_level(const struct fleet *fleet, const struct pair *pairs, size_t count,
+                  struct incident *incident)
+{
+    double lead[HOSTS_MOST];
+    enum pool pool = pairs[0].pool;
+    const struct fleet_host *first = &fleet->hosts[incident->hosts[0]];
+    size_t hosts = sample(fleet, incident->hosts, incident->host_count, pool, pairs[0].tag, lead);
+    (void)count;
+    for (size_t i = 0; i < first->row_count[pool] && incident->row_count < INCIDENT_TAGS_MAX; i++) {
+        const struct fleet_row *row = &first->rows[pool][i];
+        if ((double)row->bytes >= LEVEL_BYTES_MIN && !follow_has_row(incident, pool, row->tag) &&
+            stands_with(fleet, incident, lead, hosts, pool, row->tag))
+            incident->rows[incident->row_count++] =
+                (struct incident_row){.pool = pool, .tag = row->tag};
+    }
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/analyze/mover.h"
+
+#include <math.h>
+
+/* docs/detection.md, "Thresholds of grouping, causes and forecast": mover */
+#define POINTS_MIN  4
+#define POINTS_MOST 96
+#define PAIR_APART  0.15  /* of the growth */
+#define GROWN_MIN   0.05  /* of the growth: before that the bases weigh too much */
+#define STILL_SHARE 0.002 /* of the growth: so near the floor nothing has begun */
+#define HOSTS_MOST  48    /* looked at, evenly spread */
+#define OTHERS_MOST 33
+#define LAG_SURE    2.0   /* standard errors that make one row first */
+#define LAG_ERROR   0.015 /* hours: least standard error, about a minute */
+
+/* The boot before the growth, if it is there: three points on the floor. */
+static double own_base(const struct curve *curve, size_t still)
+{
+    double values[64];
+    size_t count = 0;
+    for (size_t i = still >= 64 ? still - 63 : 0; i <= still && count < 64; i++)
+        values[count++] = (double)curve->blocks[i];
+    return still >= 2 ? robust_median(values, count) : NAN;
+}
+
+/* Index of the last point where the row had not begun. */
+static size_t last_still(const struct curve *curve)
+{
+    double floor = INFINITY;
+    double now = (double)curve->blocks[curve->count - 1];
+    size_t still = 0;
+    for (size_t i = 0; i < curve->count; i++)
+        floor = fmin(floor, (double)curve->blocks[i]);
+    for (size_t i = 0; i < curve->count; i++) {
+        if ((double)curve->blocks[i] - floor <= STILL_SHARE * (now - floor))
+            still = i;
+    }
+    return still;
+}
+
+static double base_of(const struct curve *curve, size_t still, double elsewhere)
+{
+    double base = own_base(curve, still);
+    double least = (double)curve->blocks[0];
+    for (size_t i = 1; i < curve->count; i++)
+        least = fmin(least, (double)curve->blocks[i]);
+    if (!isnan(base))
+        return base;
+    return isnan(elsewhere) ? 0 : fmin(elsewhere, least);
+}
+
+/* Points where both are known and the growth outweighs the bases; x: growth of the first, 1 now. */
+struct points {
+    size_t count;
+    double hours[POINTS_MOST];
+    double x[POINTS_MOST];
+    double y[POINTS_MOST]; /* blocks of the second above its base */
+};
+
+static void add_point(struct points *points, double hours, double x, double y)
+{
+    size_t i = points->count++;
+    points->hours[i] = hours;
+    points->x[i] = x;
+    points->y[i] = y;
+}
+
+static double mean_of(const double *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    return sum / (double)count;
+}
+
+/* Median over pairs of points that lie well apart: a few taken while the first had moved and the
+ * second had not do not turn it. */
+static double ratio_of(const struct points *points)
+{
+    double slopes[POINTS_MOST * (POINTS_MOST - 1) / 2];
+    size_t count = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            double apart = points->x[i] - points->x[k];
+            if (fabs(apart) >= PAIR_APART)
+                slopes[count++] = (points->y[i] - points->y[k]) / apart;
+        }
+    }
+    return robust_median(slopes, count);
+}
+
+/* Growth of the first in an hour. */
+static double pace_of(const struct points *points)
+{
+    double t = mean_of(points->hours, points->count);
+    double x = mean_of(points->x, points->count);
+    double tt = 0;
+    double tx = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        tt += (points->hours[i] - t) * (points->hours[i] - t);
+        tx += (points->hours[i] - t) * (points->x[i] - x);
+    }
+    return tt > 0 ? tx / tt : 0;
+}
+
+/* Blocks of the second by those of the first. */
+struct line {
+    double base;  /* of the first */
+    double grown; /* by the first since then */
+    double offset;
+    double slope; /* over all of `grown` */
+};
+
+static double line_at(const struct line *line, uint32_t blocks)
+{
+    return line->offset + line->slope * ((double)blocks - line->base) / line->grown;
+}
+
+/* How far the second lies from what the first foresees: median over the points, so that a few that
+ * were taken between the two do not count, as a share of the second's growth. Where growth comes in
+ * bursts, anything between the point's two neighbours is foreseen. */
+static double distance(const struct curve *a, const struct curve *b, size_t still,
+                       const struct line *line, bool bursts)
+{
+    double apart[256];
+    size_t count = 0;
+    for (size_t i = still; i < a->count && count < 256; i++) {
+        size_t next = bursts && i + 1 < a->count ? i + 1 : i;
+        size_t last = bursts && i > still ? i - 1 : i;
+        double before = line_at(line, a->blocks[last]);
+        double after = line_at(line, a->blocks[next]);
+        double is = (double)b->blocks[i];
+        if ((double)a->blocks[i] - line->base >= GROWN_MIN * line->grown)
+            apart[count++] = fmax(fmax(fmin(before, after) - is, is - fmax(before, after)), 0);
+    }
+    return robust_median(apart, count) / line->slope;
+}
+
+bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
+                   double base_second, struct mover_pair *ret_pair)
+{
+    const struct curve *a = first->curve;
+    const struct curve *b = second->curve;
+    struct points points = {0};
+    if (a == NULL || b == NULL || a->blocks == NULL || b->blocks == NULL || a->count != b->count ||
+        a->count < POINTS_MIN)
+        return false;
+    size_t still = last_still(a);
+    size_t other = last_still(b);
+    still = other < still ? other : still;
+    double base_a = base_of(a, still, base_first);
+    double base_b = base_of(b, still, base_second);
+    double grown = (double)a->blocks[a->count - 1] - base_a;
+    size_t stride = (a->count - still) / POINTS_MOST + 1;
+    for (size_t i = still; i < a->count && grown > 0; i += stride) {
+        double x = ((double)a->blocks[i] - base_a) / grown;
+        if (x >= GROWN_MIN)
+            add_point(&points, (double)a->hours[i], x, (double)b->blocks[i] - base_b);
+    }
+    if (points.count < POINTS_MIN)
+        return false;
+    double slope = ratio_of(&points);
+    double r = robust_correlation(points.x, points.y, points.count);
+    double x = mean_of(points.x, points.count);
+    double behind = mean_of(points.y, points.count) - slope * x; /* below 0: the second is late */
+    double pace = pace_of(&points);
+    if (!(slope > 0) || !(pace > 0) || isnan(r))
+        return false;
+    ret_pair->ratio = slope / grown;
+    ret_pair->lag = -behind / slope / pace;
+    ret_pair->fit = r * r;
+    struct line line = {base_a, grown, behind + base_b, slope};
+    bool bursts = first->shape == SHAPE_BURSTY && second->shape == SHAPE_BURSTY;
+    ret_pair->apart = distance(a, b, still, &line, bursts);
+    return true;
+}
+
+/* What hosts without the leak hold, in blocks of this host's size. */
+static double usual_blocks(const struct fleet *fleet, const uint32_t *others, size_t count,
+                           const struct mover_row *row, const struct feature *feature)
+{
+    double values[OTHERS_MOST];
+    size_t found = 0;
+    double block = (double)feature->bytes / fmax((double)feature->outstanding, 1);
+    size_t stride = count / OTHERS_MOST + 1;
+    for (size_t i = 0; i < count && found < OTHERS_MOST; i += stride)
+        values[found++] = fleet_bytes(&fleet->hosts[others[i]], row->pool, row->tag);
+    return found < 3 || !(block > 0) ? NAN : robust_median(values, found) / block;
+}
+
+struct comparison {
+    const struct fleet *fleet;
+    const uint32_t *hosts;
+    size_t host_count;
+    const uint32_t *others;
+    size_t other_count;
+};
+
+/* Median lag of `b` behind `a` over the hosts, and its standard error; NAN: not known. */
+static double lag_between(const struct comparison *of, const struct mover_row *a,
+                          const struct mover_row *b, double *ret_error, double *ret_ratio)
+{
+    double lags[HOSTS_MOST];
+    double ratios[HOSTS_MOST];
+    size_t count = 0;
+    size_t stride = of->host_count / HOSTS_MOST + 1;
+    *ret_error = *ret_ratio = NAN;
+    for (size_t i = 0; i < of->host_count && count < HOSTS_MOST; i += stride) {
+        const struct fleet_host *host = &of->fleet->hosts[of->hosts[i]];
+        const struct feature *x = fleet_feature(host, a->pool, a->tag);
+        const struct feature *y = fleet_feature(host, b->pool, b->tag);
+        struct mover_pair pair;
+        if (x == NULL || y == NULL)
+            continue;
+        double base_x = usual_blocks(of->fleet, of->others, of->other_count, a, x);
+        double base_y = usual_blocks(of->fleet, of->others, of->other_count, b, y);
+        if (!mover_compare(x, y, base_x, base_y, &pair) || pair.fit < 0.5)
+            continue;
+        lags[count] = pair.lag;
+        ratios[count++] = pair.ratio;
+    }
+    if (count == 0)
+        return NAN;
+    double lag = robust_median(lags, count);
+    *ret_ratio = robust_median(ratios, count);
+    double spread = count < 3 ? 0 : robust_mad(lags, count, lag) / 0.6745;
+    *ret_error = hypot(1.25 * spread / sqrt((double)count), LAG_ERROR);
+    return lag;
+}
+
+/* Below 0: b is ahead of a, by so many standard errors. */
+static double later(const struct comparison *of, const struct mover_row *a,
+                    const struct mover_row *b)
+{
+    double error;
+    double ratio;
+    double lag = lag_between(of, a, b, &error, &ratio);
+    return isnan(lag) ? 0 : lag / error;
+}
+
+size_t mover_first(const struct fleet *fleet, const uint32_t *hosts, size_t host_count,
+                   const uint32_t *others, size_t other_count, struct mover_row *rows,
+                   size_t row_count)
+{
+    struct comparison of = {fleet, hosts, host_count, others, other_count};
+    size_t first = 0;
+    /* Whoever is clearly ahead of the one held for first takes its place; the lead is transitive,
+     * so that once through all and back is enough. */
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < row_count; i++) {
+            double by = i == first ? 0 : later(&of, &rows[first], &rows[i]);
+            if (by < -LAG_SURE)
+                first = i;
+        }
+    }
+    size_t best = first;
+    for (size_t i = 0; i < row_count; i++) {
+        if (i != best && rows[i].prior > rows[best].prior + 1e-9 &&
+            later(&of, &rows[first], &rows[i]) <= LAG_SURE)
+            best = i;
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        double error;
+        rows[i].lag = lag_between(&of, &rows[best], &rows[i], &error, &rows[i].ratio);
+    }
+    return best;
+}
