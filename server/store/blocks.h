@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The snapshots of one host in a range of time, one picture of all the forms they are kept in: the
- * block in the row itself (rows from before 0015), appended in snapshot_block, or sealed in
+ * block in the row itself (rows from before 0010), appended in snapshot_block, or sealed in
  * snapshot_chunk. Appended blocks are read first and chunks after them: a partition of blocks is
  * dropped only after its chunks were committed, so every snapshot is found in one or the other.
  *

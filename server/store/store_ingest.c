@@ -14,7 +14,6 @@ enum {
     ADD_HOSTS,
     UPDATE_HOSTS,
     ADD_ROWS,
-    ADD_BLOCKS,
     ATTRIBUTES_FORGET,
     ATTRIBUTES_END,
     ATTRIBUTES_BEGIN,
@@ -45,6 +44,33 @@ enum {
     "((" a ".version, " a ".company) IS NOT DISTINCT FROM (" b ".version, " b ".company) AND "     \
     "CASE WHEN coalesce(" a ".sha256, " b ".sha256) IS NULL THEN " a ".tags = " b ".tags "         \
     "ELSE coalesce(" a ".sha256 = " b ".sha256, true) END)"
+
+/* What a snapshot is kept as: a row in snapshot and its block in snapshot_block, by one statement.
+ * big_blocks stay in the row: they are rare, and asked for by themselves. */
+#define INSERT_BLOCKS                                                                              \
+    "blocks AS (INSERT INTO snapshot_block (host_id, taken_at, boot_at, sequence, received_at,"    \
+    " detail, block) SELECT b.host_id, b.taken_at, b.boot_at, b.sequence, $23,"                    \
+    " nullif(b.detail::jsonb - '{format,host,taken_at,big_blocks}'::text[], '{}'), b.block"        \
+    " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $21::text[],"  \
+    " $22::bytea[]) AS b (host_id, taken_at, boot_at, sequence, detail, block))"
+#define INSERT_ROWS                                                                                \
+    "INSERT INTO snapshot (host_id, taken_at, boot_at, sequence, base,"                            \
+    " keyframe, keyframe_at, chain, received_at, row_count, nonpaged_bytes, paged_bytes,"          \
+    " nonpaged_limit_bytes, paged_limit_bytes, commit_bytes, commit_limit_bytes,"                  \
+    " physical_bytes, available_bytes, handles, processes, threads, alloc_failures,"               \
+    " detail) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"                        \
+    " g.chain = 0, g.keyframe_at, g.chain::integer, $23, g.row_count::integer,"                    \
+    " g.t0, g.t1, g.t2, g.t3, g.t4, g.t5, g.t6, g.t7, g.t8, g.t9, g.t10, g.t11,"                   \
+    " CASE WHEN g.detail LIKE '%\"big_blocks\"%' AND g.detail::jsonb ? 'big_blocks' THEN"        \
+    " jsonb_build_object('big_blocks', g.detail::jsonb -> 'big_blocks') END FROM unnest("          \
+    "$1::bigint[], $2::timestamptz[],"                                                             \
+    " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"             \
+    " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],"                    \
+    " $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],"                  \
+    " $18::bigint[], $19::bigint[], $20::bigint[], $21::text[])"                                   \
+    " AS g (host_id, taken_at, boot_at, sequence, base, keyframe_at, chain, row_count,"            \
+    " t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, detail)"
+#define INSERT_ROW_TYPES "IZZIIZIIIIIIIIIIIIIITXz"
 
 static const struct stmt statements[] = {
     [LOCK_HOSTS] =
@@ -83,36 +109,10 @@ static const struct stmt statements[] = {
              " agent_version, agent_waiting, agent_dropped, agent_simulated)"
              " WHERE h.host_id = g.host_id",
              "ITZZZIIZIZXZXzZZBTIIB", ""),
-    [ADD_ROWS] =
-        STMT("ingest_add_rows",
-             "WITH added AS (INSERT INTO snapshot (host_id, taken_at, boot_at, sequence, base,"
-             " keyframe, keyframe_at, chain, received_at, row_count, nonpaged_bytes, paged_bytes,"
-             " nonpaged_limit_bytes, paged_limit_bytes, commit_bytes, commit_limit_bytes,"
-             " physical_bytes, available_bytes, handles, processes, threads, alloc_failures,"
-             " detail) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"
-             " g.chain = 0, g.keyframe_at, g.chain::integer, $22, g.row_count::integer,"
-             " g.t0, g.t1, g.t2, g.t3, g.t4, g.t5, g.t6, g.t7, g.t8, g.t9, g.t10, g.t11,"
-             " CASE WHEN g.detail::jsonb ? 'big_blocks' THEN jsonb_build_object('big_blocks',"
-             " g.detail::jsonb -> 'big_blocks') END FROM unnest($1::bigint[],"
-             " $2::timestamptz[],"
-             " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"
-             " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],"
-             " $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],"
-             " $18::bigint[], $19::bigint[], $20::bigint[], $21::text[])"
-             " AS g (host_id, taken_at, boot_at, sequence, base, keyframe_at, chain, row_count,"
-             " t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, detail)"
-             " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM added",
-             "IZZIIZIIIIIIIIIIIIIITz", "i"),
-    /* big_blocks stay in the row: they are rare, and asked for by themselves. */
-    [ADD_BLOCKS] = STMT(
-        "ingest_add_blocks",
-        "INSERT INTO snapshot_block (host_id, taken_at, boot_at, sequence, received_at, detail,"
-        " block) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, $7,"
-        " nullif(g.detail::jsonb - '{format,host,taken_at,big_blocks}'::text[], '{}'),"
-        " g.block FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[],"
-        " $4::bigint[], $5::text[], $6::bytea[])"
-        " AS g (host_id, taken_at, boot_at, sequence, detail, block)",
-        "IZZITXz", ""),
+    [ADD_ROWS] = STMT("ingest_add_rows",
+                      "WITH " INSERT_BLOCKS ", added AS (" INSERT_ROWS
+                      " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM added",
+                      INSERT_ROW_TYPES, "i"),
 
     /* A value that began at this very moment and is contradicted now never held. */
     [ATTRIBUTES_FORGET] =
@@ -445,39 +445,27 @@ enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size
     for (int i = 0; i < ROW_NUMBERS; i++)
         room = (number[i] = arena_alloc(&arena, count, sizeof **number)) != NULL && room;
     const char **detail = arena_alloc(&arena, count, sizeof *detail);
-    const char **kept = arena_alloc(&arena, count, sizeof *kept); /* with the row: big blocks */
     const void **block = arena_alloc(&arena, count, sizeof *block);
     size_t *lengths = arena_alloc(&arena, count, sizeof *lengths);
-    if (!room || detail == NULL || kept == NULL || block == NULL || lengths == NULL)
+    if (!room || detail == NULL || block == NULL || lengths == NULL)
         return err_set(err, ST_NOMEM, "could not add snapshots: out of memory");
     for (size_t i = 0; i < count; i++) {
         row_numbers(&rows[i], i, number);
         detail[i] = rows[i].detail;
-        kept[i] =
-            detail[i] != NULL && strstr(detail[i], "\"big_blocks\"") != NULL ? detail[i] : NULL;
         block[i] = rows[i].block;
         lengths[i] = rows[i].block_length;
     }
-    struct db_params params = {0}, blocks = {0};
+    struct db_params params = {0};
     for (int i = 0; i < ROW_NUMBERS; i++) {
         if (i == TAKEN || i == BOOT || i == KEYFRAME)
             db_p_time_array(&params, number[i], count);
         else
             db_p_i64_array(&params, number[i], count);
     }
-    db_p_text_array(&params, kept, count);
+    db_p_text_array(&params, detail, count);
+    db_p_bytes_array(&params, block, lengths, count);
     db_p_time(&params, now_us);
     enum status status = db_exec(db, &statements[ADD_ROWS], &params, &result, err);
-    if (status != ST_OK)
-        return status;
-    db_p_i64_array(&blocks, number[HOST], count);
-    db_p_time_array(&blocks, number[TAKEN], count);
-    db_p_time_array(&blocks, number[BOOT], count);
-    db_p_i64_array(&blocks, number[SEQUENCE], count);
-    db_p_text_array(&blocks, detail, count);
-    db_p_bytes_array(&blocks, block, lengths, count);
-    db_p_time(&blocks, now_us);
-    status = db_exec(db, &statements[ADD_BLOCKS], &blocks, NULL, err);
     if (status == ST_OK)
         *ret_added = (size_t)db_i64(result, 0, 0);
     return status;

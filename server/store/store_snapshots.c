@@ -191,7 +191,7 @@ static enum status path_walk(struct path *path, struct chain_row row, struct err
             return ST_OK;
         if (path->count > CHAIN_MAX)
             return err_set(err, ST_BUG, "the bases of a snapshot do not end");
-        struct chain_row base;
+        struct chain_row base = {0};
         if (!path_find(path, row.boot_at_us, row.base, &base)) {
             enum status status = path_fetch(path, row.boot_at_us, row.base, &base, err);
             if (status != ST_OK)

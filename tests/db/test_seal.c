@@ -415,7 +415,7 @@ START_TEST(seal_rows_from_before_read_the_same_beside_new_ones)
     struct world world;
     world_make(&world, 7);
     send_range(&world, "h1", 0, 50);
-    /* What a database held before 0015: block and detail in the row itself. */
+    /* What a database held before 0010: block and detail in the row itself. */
     pg_sql(&pg, "UPDATE snapshot s SET block = b.block, detail = coalesce(s.detail, '{}') ||"
                 " coalesce(b.detail, '{}') FROM snapshot_block b WHERE b.host_id = s.host_id"
                 " AND b.taken_at = s.taken_at; TRUNCATE snapshot_block");

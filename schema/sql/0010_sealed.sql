@@ -4,8 +4,8 @@
 -- keep the block they have in snapshot.block: nothing is rewritten.
 
 ALTER TABLE snapshot ALTER COLUMN block DROP NOT NULL;
-COMMENT ON COLUMN snapshot.block IS 'Tag tables in the encoding of server/chunk, in rows from before 0015; NULL: in snapshot_block, or sealed in snapshot_chunk';
-COMMENT ON COLUMN snapshot.detail IS 'big_blocks of the document in its JSON form (in rows from before 0015 also objects, processes, sessions and events); NULL: none';
+COMMENT ON COLUMN snapshot.block IS 'Tag tables in the encoding of server/chunk, in rows from before 0010; NULL: in snapshot_block, or sealed in snapshot_chunk';
+COMMENT ON COLUMN snapshot.detail IS 'big_blocks of the document in its JSON form (in rows from before 0010 also objects, processes, sessions and events); NULL: none';
 COMMENT ON COLUMN snapshot.keyframe IS 'The block as appended held every row, whether or not base is set';
 
 CREATE TABLE snapshot_block (
