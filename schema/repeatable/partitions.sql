@@ -126,3 +126,20 @@ BEGIN
     RETURN found;
 END $$;
 COMMENT ON FUNCTION snapshot_block_retire(timestamptz, bigint) IS 'Drops a partition of snapshot_block if it has as many rows as expected; otherwise only forgets how far its sealing had come. How many rows it had';
+
+-- What has arrived since a moment: appended blocks tell it for as long as they are kept, which is
+-- longer than any job lies behind. Before that (an older database, a server that stood still) all
+-- snapshots are looked through.
+CREATE OR REPLACE FUNCTION snapshot_arrived(after timestamptz)
+RETURNS TABLE (host_id bigint, taken_at timestamptz, received_at timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public AS $$
+BEGIN
+    IF after >= (SELECT min(p.from_at) FROM snapshot_block_partitions() AS p) THEN
+        RETURN QUERY SELECT b.host_id, b.taken_at, b.received_at FROM snapshot_block b
+                     WHERE b.received_at > after;
+    ELSE
+        RETURN QUERY SELECT s.host_id, s.taken_at, s.received_at FROM snapshot s
+                     WHERE s.received_at > coalesce(after, '-infinity');
+    END IF;
+END $$;
+COMMENT ON FUNCTION snapshot_arrived(timestamptz) IS 'Snapshots received after a moment; NULL: all';

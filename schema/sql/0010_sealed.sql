@@ -18,6 +18,9 @@ CREATE TABLE snapshot_block (
     block bytea NOT NULL
 ) PARTITION BY RANGE (received_at);
 CREATE INDEX snapshot_block_idx ON snapshot_block (host_id, taken_at);
+-- Rows lie in the order of arrival, so what has come since a moment is found for next to nothing.
+CREATE INDEX snapshot_block_arrival_idx ON snapshot_block USING brin (received_at)
+    WITH (pages_per_range = 32, autosummarize = on);
 -- The block is compressed already, and read whole.
 ALTER TABLE snapshot_block ALTER COLUMN block SET STORAGE EXTERNAL;
 COMMENT ON TABLE snapshot_block IS 'Tag tables of snapshots that are not sealed yet, as they were received; one row for each row of snapshot. Partitions of six hours of received_at (UTC), dropped once sealed';

@@ -193,7 +193,8 @@ static int64_t day_start(int64_t us)
 }
 
 /* Where to begin: the mark, or an earlier day that documents came late for. */
-static enum status begin(struct db *db, int64_t oldest_us, int64_t *ret_day_us, struct err *err)
+static enum status begin(struct db *db, const struct history_options *options, int64_t *ret_day_us,
+                         struct err *err)
 {
     int64_t day = TIME_UNKNOWN, received = TIME_UNKNOWN, late = TIME_UNKNOWN, newest = TIME_UNKNOWN;
     enum status status = store_mark_get(db, MARK_DAY, &day, err);
@@ -201,13 +202,13 @@ static enum status begin(struct db *db, int64_t oldest_us, int64_t *ret_day_us, 
         status = store_mark_get(db, MARK_RECEIVED, &received, err);
     if (status == ST_OK)
         status = store_history_forget(
-            db, received == TIME_UNKNOWN ? received : received - MARK_OVERLAP_US, day, &late,
-            &newest, err);
+            db, received == TIME_UNKNOWN ? received : received - MARK_OVERLAP_US, options->whole_us,
+            day, &late, &newest, err);
     if (status != ST_OK)
         return status;
-    if (day == TIME_UNKNOWN || day < oldest_us)
-        day = day_start(oldest_us);
-    if (late != TIME_UNKNOWN && late < day && late >= oldest_us)
+    if (day == TIME_UNKNOWN || day < options->oldest_us)
+        day = day_start(options->oldest_us);
+    if (late != TIME_UNKNOWN && late < day && late >= options->oldest_us)
         day = late;
     status = store_mark_set(db, MARK_DAY, day, err);
     if (status == ST_OK && newest != TIME_UNKNOWN && newest != received)
@@ -249,7 +250,7 @@ enum status history_pass(struct db *db, const struct history_options *options,
 {
     struct pass pass = {db, options, stop, clock_mono_us() + options->budget_us};
     int64_t until = day_start(options->now_us - HISTORY_SETTLE_US), day = TIME_UNKNOWN;
-    enum status status = begin(db, options->oldest_us, &day, err);
+    enum status status = begin(db, options, &day, err);
     while (status == ST_OK && !pass_over(&pass)) {
         int64_t next = TIME_UNKNOWN;
         if (day < until)

@@ -36,6 +36,8 @@ void history_day_choose(struct history_day *day);
 struct history_options {
     int64_t now_us;
     int64_t oldest_us; /* nothing before that; a retention */
+    int64_t whole_us;  /* days that begin before it have lost snapshots to retention: they stay as
+                          they are, whatever arrives for them */
     int64_t budget_us; /* no further host is begun after that; 0: to the end */
 };
 enum status history_pass(struct db *db, const struct history_options *options,

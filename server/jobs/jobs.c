@@ -136,9 +136,10 @@ static enum status seal(struct jobs *jobs, struct err *err)
 
 static enum status keep_history(struct jobs *jobs, struct err *err)
 {
-    struct history_options options = {.now_us = clock_wall_us(),
-                                      .oldest_us =
-                                          clock_wall_us() - jobs->app->config->rollup_retention_us,
+    int64_t now = clock_wall_us();
+    struct history_options options = {.now_us = now,
+                                      .oldest_us = now - jobs->app->config->rollup_retention_us,
+                                      .whole_us = now - jobs->app->config->retention_us,
                                       .budget_us = HISTORY_BUDGET_US};
     return history_pass(jobs->db, &options, &jobs->stop, err);
 }

@@ -12,30 +12,31 @@ enum { FORGET, NEWEST_RECEIVED, NEXT_DAY, HOSTS, CLEAR_TAGS, CLEAR_HOURS, ADD_HO
     "nonpaged_bytes, paged_bytes, nonpaged_limit_bytes, paged_limit_bytes, commit_bytes,"          \
     " commit_limit_bytes, physical_bytes, available_bytes, handles, processes, threads,"           \
     " alloc_failures"
+/* Of host h: it has snapshots of that day, and nothing in host_hour. */
+#define WITHOUT_HISTORY(day)                                                                       \
+    "EXISTS (SELECT FROM snapshot s WHERE s.host_id = h.host_id AND s.taken_at >= " day            \
+    " AND s.taken_at < " day " + interval '1 day') AND NOT EXISTS (SELECT FROM host_hour o"        \
+    " WHERE o.host_id = h.host_id AND o.hour_at >= " day " AND o.hour_at < " day                   \
+    " + interval '1 day')"
 static const struct stmt statements[] = {
     [FORGET] = STMT("history_forget",
                     "WITH late AS (SELECT DISTINCT host_id, date_trunc('day', taken_at, 'UTC') AS"
-                    " day FROM snapshot WHERE received_at > $1 AND taken_at < $2),"
+                    " day FROM snapshot_arrived($1) WHERE taken_at < $2 AND taken_at >= $3),"
                     " gone AS (DELETE FROM host_hour h USING late l WHERE h.host_id = l.host_id"
                     " AND h.hour_at >= l.day AND h.hour_at < l.day + interval '1 day')"
                     " SELECT min(day) FROM late",
-                    "zz", "z"),
+                    "zzz", "z"),
     [NEWEST_RECEIVED] = STMT("history_newest_received",
-                             "SELECT max(received_at) FROM snapshot"
-                             " WHERE received_at > coalesce($1, '-infinity')",
-                             "z", "z"),
+                             "SELECT max(received_at) FROM snapshot_arrived($1)", "z", "z"),
+    /* By host and not by snapshot: two looks into indexes each. */
     [NEXT_DAY] = STMT("history_next_day",
-                      "SELECT date_trunc('day', min(s.taken_at), 'UTC') FROM snapshot s"
-                      " WHERE s.taken_at >= $1 AND s.taken_at < $2 AND NOT EXISTS"
-                      " (SELECT FROM host_hour h WHERE h.host_id = s.host_id"
-                      " AND h.hour_at = date_trunc('hour', s.taken_at, 'UTC'))",
+                      "SELECT d.day FROM generate_series($1, $2 - interval '1 day', '1 day')"
+                      " AS d (day) WHERE EXISTS (SELECT FROM host h WHERE " WITHOUT_HISTORY(
+                          "d.day") ") ORDER BY 1 LIMIT 1",
                       "zz", "z"),
     [HOSTS] = STMT("history_hosts",
-                   "SELECT DISTINCT s.host_id FROM snapshot s WHERE s.taken_at >= $1"
-                   " AND s.taken_at < $1 + interval '1 day' AND NOT EXISTS"
-                   " (SELECT FROM host_hour h WHERE h.host_id = s.host_id"
-                   " AND h.hour_at = date_trunc('hour', s.taken_at, 'UTC'))"
-                   " ORDER BY 1 LIMIT 200",
+                   "SELECT h.host_id FROM host h WHERE " WITHOUT_HISTORY(
+                       "$1::timestamptz") " ORDER BY 1 LIMIT 200",
                    "z", "i"),
     [CLEAR_TAGS] = STMT("history_clear_tags",
                         "DELETE FROM host_tag_day WHERE host_id = $1 AND day_at = $2", "iz", ""),
@@ -71,8 +72,9 @@ static enum status read_time(struct db *db, int which, const struct db_params *p
     return status;
 }
 
-enum status store_history_forget(struct db *db, int64_t received_us, int64_t done_us,
-                                 int64_t *ret_oldest_us, int64_t *ret_received_us, struct err *err)
+enum status store_history_forget(struct db *db, int64_t received_us, int64_t whole_us,
+                                 int64_t done_us, int64_t *ret_oldest_us, int64_t *ret_received_us,
+                                 struct err *err)
 {
     struct db_params newest = {0}, forget = {0};
     db_p_time(&newest, received_us);
@@ -83,6 +85,7 @@ enum status store_history_forget(struct db *db, int64_t received_us, int64_t don
         return status;
     db_p_time(&forget, received_us);
     db_p_time(&forget, done_us);
+    db_p_time(&forget, whole_us);
     return read_time(db, FORGET, &forget, ret_oldest_us, err);
 }
 

@@ -10,10 +10,10 @@
 #include "common/tag.h"
 #include "server/store/db.h"
 
-/* Takes away the days before done_us that snapshots arrived for after received_us (a mark). The
- * oldest of them (TIME_UNKNOWN: none) and the newest received_at there is. */
-enum status store_history_forget(struct db *db, int64_t received_us, int64_t done_us,
-                                 int64_t *ret_oldest_us, int64_t *ret_received_us,
+/* Takes away the days from whole_us on and before done_us that snapshots arrived for after
+ * received_us (a mark). The oldest of them (TIME_UNKNOWN: none) and the newest received_at there is. */
+enum status store_history_forget(struct db *db, int64_t received_us, int64_t whole_us,
+                                 int64_t done_us, int64_t *ret_oldest_us, int64_t *ret_received_us,
                                  struct err *err) MUST_CHECK;
 /* The first day from from_us on and before until_us that has snapshots of a host but no history;
  * TIME_UNKNOWN: none. */

@@ -61,7 +61,7 @@ enum {
     " detail) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"                        \
     " g.chain = 0, g.keyframe_at, g.chain::integer, $23, g.row_count::integer,"                    \
     " g.t0, g.t1, g.t2, g.t3, g.t4, g.t5, g.t6, g.t7, g.t8, g.t9, g.t10, g.t11,"                   \
-    " CASE WHEN g.detail LIKE '%\"big_blocks\"%' AND g.detail::jsonb ? 'big_blocks' THEN"        \
+    " CASE WHEN g.detail LIKE '%\"big_blocks\"%' AND g.detail::jsonb ? 'big_blocks' THEN"          \
     " jsonb_build_object('big_blocks', g.detail::jsonb -> 'big_blocks') END FROM unnest("          \
     "$1::bigint[], $2::timestamptz[],"                                                             \
     " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"             \

@@ -12,7 +12,7 @@
 
 Suite *history_suite(void);
 
-#define DAY0 (1700006400ll * US_PER_SECOND) /* midnight UTC */
+#define DAY0    (1700006400ll * US_PER_SECOND) /* midnight UTC */
 #define ROWS    100
 #define GROWING 20
 
@@ -59,15 +59,21 @@ static void send(const char *host, int half)
     ck_assert_msg(outcome.outcome == INGEST_ACCEPTED, "%s", outcome.err.message);
 }
 
-static void pass(int64_t now_us)
+static void pass_keeping(int64_t now_us, int64_t whole_us)
 {
-    struct history_options options = {.now_us = now_us, .oldest_us = DAY0 - 10 * US_PER_DAY};
+    struct history_options options = {
+        .now_us = now_us, .oldest_us = DAY0 - 10 * US_PER_DAY, .whole_us = whole_us};
     struct db *db = NULL;
     struct err err = {0};
     ck_assert_int_eq(db_lease(pg.pool, US_PER_SECOND, &db, &err), ST_OK);
     enum status status = history_pass(db, &options, &never, &err);
     ck_assert_msg(status == ST_OK, "%s", err.message);
     db_release(db);
+}
+
+static void pass(int64_t now_us)
+{
+    pass_keeping(now_us, DAY0 - 10 * US_PER_DAY);
 }
 
 START_TEST(history_day_is_written_when_it_is_over)
@@ -131,8 +137,9 @@ START_TEST(history_goes_on_after_the_snapshots_are_gone)
                      ST_OK);
     ck_assert_uint_eq(dropped, 1);
     db_release(db);
-    pass(DAY0 + 3 * US_PER_DAY);
-    ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM snapshot"), 0);
+    send("h1", 30); /* so late that its day is gone, which must not take the history with it */
+    pass_keeping(DAY0 + 3 * US_PER_DAY, DAY0 + US_PER_DAY);
+    ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM snapshot"), 1);
     ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM v_host_totals_hour"), 24);
     ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM v_host_tag_hour WHERE tag = '99AA'"), 24);
 }
