@@ -870,6 +870,14 @@ static bool day_is_known(const struct known_days *days, int64_t day)
 /* In transactions of their own, before the group's, so that their locks are short. */
 static enum status make_partitions(struct group *group, struct known_days *days, struct err *err)
 {
+    int64_t arrival = span_start(group->now_us);
+    if (days->arrival_us != arrival || group->careful) {
+        enum status status =
+            partition_ensure(group->db, PARTITION_SNAPSHOT_BLOCK, &arrival, 1, err);
+        if (status != ST_OK)
+            return status;
+        days->arrival_us = arrival;
+    }
     for (size_t b = 0; b < group->batch_count; b++) {
         for (size_t i = 0; i < group->batches[b]->count; i++) {
             int64_t taken_at_us = group->batches[b]->items[i].snapshot->taken_at_us;

@@ -15,6 +15,7 @@
 struct known_days {
     int64_t day[GROUP_DAYS_MAX]; /* taken_at / US_PER_DAY */
     size_t count;
+    int64_t arrival_us; /* start of the partition of appended blocks that is known to be there */
 };
 
 struct group_result {

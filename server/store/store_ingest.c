@@ -49,22 +49,31 @@ enum {
     "CASE WHEN coalesce(" a ".sha256, " b ".sha256) IS NULL THEN " a ".tags = " b ".tags "         \
     "ELSE coalesce(" a ".sha256 = " b ".sha256, true) END)"
 
+/* What a snapshot is kept as: a row in snapshot and its block in snapshot_block, by one statement.
+ * big_blocks stay in the row: they are rare, and asked for by themselves. */
+#define INSERT_BLOCKS                                                                              \
+    "blocks AS (INSERT INTO snapshot_block (host_id, taken_at, boot_at, sequence, received_at,"    \
+    " detail, block) SELECT b.host_id, b.taken_at, b.boot_at, b.sequence, $23,"                    \
+    " nullif(b.detail::jsonb - '{format,host,taken_at,big_blocks}'::text[], '{}'), b.block"        \
+    " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $21::text[],"  \
+    " $22::bytea[]) AS b (host_id, taken_at, boot_at, sequence, detail, block))"
 #define INSERT_ROWS                                                                                \
     "INSERT INTO snapshot (host_id, taken_at, boot_at, sequence, base,"                            \
     " keyframe, keyframe_at, chain, received_at, row_count, nonpaged_bytes, paged_bytes,"          \
     " nonpaged_limit_bytes, paged_limit_bytes, commit_bytes, commit_limit_bytes,"                  \
     " physical_bytes, available_bytes, handles, processes, threads, alloc_failures,"               \
-    " detail, block) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"                 \
+    " detail) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"                        \
     " g.chain = 0, g.keyframe_at, g.chain::integer, $23, g.row_count::integer,"                    \
     " g.t0, g.t1, g.t2, g.t3, g.t4, g.t5, g.t6, g.t7, g.t8, g.t9, g.t10, g.t11,"                   \
-    " g.detail::jsonb - '{format,host,taken_at}'::text[], g.block FROM unnest($1::bigint[],"       \
-    " $2::timestamptz[],"                                                                          \
+    " CASE WHEN g.detail LIKE '%\"big_blocks\"%' AND g.detail::jsonb ? 'big_blocks' THEN"          \
+    " jsonb_build_object('big_blocks', g.detail::jsonb -> 'big_blocks') END FROM unnest("          \
+    "$1::bigint[], $2::timestamptz[],"                                                             \
     " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"             \
     " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],"                    \
     " $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],"                  \
-    " $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::bytea[])"                     \
+    " $18::bigint[], $19::bigint[], $20::bigint[], $21::text[])"                                   \
     " AS g (host_id, taken_at, boot_at, sequence, base, keyframe_at, chain, row_count,"            \
-    " t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, detail, block)"
+    " t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, detail)"
 #define INSERT_ROW_TYPES "IZZIIZIIIIIIIIIIIIIITXz"
 /* Only documents in order, of the boot the row names, come before their host's row: see group.h. */
 #define CATCH_UP_HOSTS                                                                             \
@@ -117,10 +126,11 @@ static const struct stmt statements[] = {
              " WHERE h.host_id = g.host_id",
              "ITZZZIIZIZXZXzZZBTIIB", ""),
     [ADD_ROWS] = STMT("ingest_add_rows",
-                      "WITH added AS (" INSERT_ROWS
+                      "WITH " INSERT_BLOCKS ", added AS (" INSERT_ROWS
                       " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM added",
                       INSERT_ROW_TYPES, "i"),
-    [ADD_NEW_ROWS] = STMT("ingest_add_new_rows", INSERT_ROWS, INSERT_ROW_TYPES, ""),
+    [ADD_NEW_ROWS] =
+        STMT("ingest_add_new_rows", "WITH " INSERT_BLOCKS " " INSERT_ROWS, INSERT_ROW_TYPES, ""),
     [CATCH_UP] = STMT("ingest_catch_up", CATCH_UP_HOSTS, "", ""),
     [CATCH_UP_SOME] = STMT("ingest_catch_up_some", CATCH_UP_HOSTS " AND h.id = ANY ($1)", "T", ""),
     [FOLLOW] =

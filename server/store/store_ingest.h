@@ -67,7 +67,8 @@ struct ingest_row {
     const void *block;
     size_t block_length;
 };
-/* ret_added < count: some were held already and were left out. */
+/* ret_added < count: some were held already and were left out; the transaction must not be
+ * committed then, since all blocks were appended. The partition of arrival (now_us) is there. */
 enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size_t count,
                               int64_t now_us, size_t *ret_added, struct err *err) MUST_CHECK;
 /* All or, where one is held already, none: ST_CONFLICT. */

@@ -31,11 +31,16 @@ static const struct stmt statements[] = {
                       " AND host_id = $1",
                       "i", HOST_TYPES),
     [BLOCKS] = STMT("load_blocks",
-                    "SELECT g.place, s.taken_at, s.boot_at, s.sequence, s.base, s.keyframe, s.block"
-                    " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])"
+                    "SELECT g.place, s.taken_at, s.boot_at, s.sequence, s.base, s.keyframe,"
+                    " coalesce(s.block, b.block) FROM unnest($1::bigint[], $2::timestamptz[], "
+                    "$3::timestamptz[])"
                     " WITH ORDINALITY AS g (host_id, from_at, to_at, place) CROSS JOIN LATERAL"
                     " (SELECT * FROM snapshot WHERE snapshot.host_id = g.host_id"
                     " AND taken_at BETWEEN g.from_at AND g.to_at) AS s"
+                    " LEFT JOIN snapshot_block b ON b.host_id = s.host_id"
+                    " AND b.taken_at = s.taken_at AND b.boot_at IS NOT DISTINCT FROM s.boot_at"
+                    " AND b.sequence IS NOT DISTINCT FROM s.sequence"
+                    " AND b.received_at = s.received_at"
                     " ORDER BY g.place, s.taken_at, s.sequence",
                     "IZZ", "izziibx"),
     [NEWEST] = STMT("load_newest",
@@ -141,14 +146,15 @@ static struct chain_row block_row(const struct db_result *result, size_t row)
     return out;
 }
 
-/* Walks the host's blocks; ST_NOT_FOUND when that does not lead to its newest snapshot. */
+/* Walks the host's blocks; ST_NOT_FOUND when that does not lead to its newest snapshot, as for a
+ * host that is silent since its snapshots were sealed. */
 static enum status host_tables(struct batch *batch, size_t place, const struct snapshot *newest,
                                struct chain *chain, struct err *err)
 {
     enum status status = ST_NOT_FOUND;
     for (; of_place(batch->blocks, batch->block_at, place); batch->block_at++) {
         struct chain_row row = block_row(batch->blocks, batch->block_at);
-        if (!chain_fits(chain, &row))
+        if (row.block == NULL || !chain_fits(chain, &row))
             continue;
         enum status put = chain_put(chain, &row, err);
         if (put != ST_OK)

@@ -712,7 +712,7 @@ START_TEST(ingest_detail_comes_back)
     ck_assert_int_eq(back.events[0].at_us, T0 - US_PER_SECOND);
     snapshot_done(&back);
     ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM jsonb_object_keys((SELECT detail FROM "
-                                    "snapshot))"),
+                                    "snapshot_block))"),
                      3);
 }
 END_TEST
