@@ -5,55 +5,69 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync, rmSync, existsSync, mkdirSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import path from "node:path";
+import { ingest } from "./ingest.mjs";
+import { memory, scale } from "./scale.mjs";
 
 const root = path.resolve(path.dirname(new URL(import.meta.url).pathname), "../..");
 const bin = (name) => path.join(root, "build/bin", name);
 const sh = (file, args, options = {}) =>
   execFileSync(file, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], ...options });
 
-/** Runs fn with a fresh cluster and a serving poolfleetd; ends both afterwards. */
-async function withServer(settings, fn) {
+/** Runs fn with a fresh cluster that really writes. */
+async function withCluster(fn) {
   const pg = path.join(root, "build/bench/pg");
   rmSync(pg, { recursive: true, force: true });
   sh("scripts/pg_private.sh", ["start", pg]);
-  let server;
   try {
-    sh("scripts/pg_private.sh", ["createdb", pg, "bench"]);
-    const url = sh("scripts/pg_private.sh", ["url", pg, "bench"]).trim();
-    const env = { ...process.env, POOLFLEET_DATABASE_URL: url };
-    sh(bin("poolfleetd"), ["migrate"], { env });
-    const token = (role) => sh(bin("poolfleetd"), ["token", "create", "--role", role, "--name", role], { env }).trim();
-    const ingest = token("ingest");
-    const viewer = token("viewer");
-    const start = async () => {
-      const folder = mkdtempSync(path.join(tmpdir(), "pfbench-"));
-      const ready = path.join(folder, "ready");
-      server = spawn(bin("poolfleetd"), ["serve", "--listen", "127.0.0.1:0", "--ready-file", ready, ...settings],
-        { env, stdio: ["ignore", "ignore", "inherit"] });
-      const deadline = Date.now() + 60000;
-      while (!existsSync(ready) || readFileSync(ready, "utf8").trim() === "") {
-        if (Date.now() > deadline || server.exitCode !== null) throw new Error("the server did not get ready");
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      const address = readFileSync(ready, "utf8").trim();
-      rmSync(folder, { recursive: true });
-      return { address, port: address.split(":").pop(), pid: server.pid };
-    };
-    const stop = async () => {
-      if (!server || server.exitCode !== null) return;
-      const ended = new Promise((resolve) => server.once("exit", resolve));
-      server.kill("SIGTERM");
-      await ended;
-    };
+    return await fn({ pg });
+  } finally {
+    sh("scripts/pg_private.sh", ["stop", pg]);
+    sh("scripts/pg_private.sh", ["remove", pg]);
+  }
+}
+
+/** The address of a database in the cluster, made unless it is there. */
+function database({ pg }, name) {
+  sh("scripts/pg_private.sh", ["createdb", pg, name]);
+  return sh("scripts/pg_private.sh", ["url", pg, name]).trim();
+}
+
+/** Runs fn with a fresh cluster and a serving poolfleetd; ends both afterwards. */
+const withServer = (settings, fn) => withCluster(async ({ pg }) => {
+  let server;
+  const env = { ...process.env, POOLFLEET_DATABASE_URL: database({ pg }, "bench") };
+  sh(bin("poolfleetd"), ["migrate"], { env });
+  const token = (role) => sh(bin("poolfleetd"), ["token", "create", "--role", role, "--name", role], { env }).trim();
+  const ingest = token("ingest");
+  const viewer = token("viewer");
+  const start = async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "pfbench-"));
+    const ready = path.join(folder, "ready");
+    server = spawn(bin("poolfleetd"), ["serve", "--listen", "127.0.0.1:0", "--ready-file", ready, ...settings],
+      { env, stdio: ["ignore", "ignore", "inherit"] });
+    const deadline = Date.now() + 60000;
+    while (!existsSync(ready) || readFileSync(ready, "utf8").trim() === "") {
+      if (Date.now() > deadline || server.exitCode !== null) throw new Error("the server did not get ready");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const address = readFileSync(ready, "utf8").trim();
+    rmSync(folder, { recursive: true });
+    return { address, port: address.split(":").pop(), pid: server.pid };
+  };
+  const stop = async () => {
+    if (!server || server.exitCode !== null) return;
+    const ended = new Promise((resolve) => server.once("exit", resolve));
+    server.kill("SIGTERM");
+    await ended;
+  };
+  try {
     const handle = await start();
     await fn({ ...handle, ingest, viewer, env, pg, restart: async () => { await stop(); return start(); } });
     await stop();
   } finally {
     if (server && server.exitCode === null) server.kill("SIGKILL");
-    sh("scripts/pg_private.sh", ["stop", pg]);
-    sh("scripts/pg_private.sh", ["remove", pg]);
   }
-}
+});
 
 const load = (server, args) =>
   JSON.parse(sh(path.join(root, "build/tools/load"), ["--port", server.port, "--token", server.ingest, ...args.map(String)]));
@@ -76,6 +90,8 @@ async function latencies(server, target, count) {
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 const figure = (name, value, unit, goal, holds) => ({ name, value: Number(value.toFixed(2)), unit, goal, holds });
 
+const tools = { root, bin, sh, withCluster, withServer, database, load, rssBytes, figure };
+
 const benches = {
   // The agent's own cost, natively: the same code as in the Windows program, without the system call.
   async agent() {
@@ -87,21 +103,9 @@ const benches = {
     return { figures, table: [] };
   },
 
-  async ingest() {
-    const figures = [];
-    const table = [];
-    await withServer(["--analyze-interval", "0"], async (server) => {
-      for (const [name, args, goal] of [
-        ["complete documents, 2,500 rows", ["--rows", 2500], 250],
-        ["base documents, 300 of 2,500 rows", ["--rows", 2500, "--changed", 300], 1500],
-      ]) {
-        const result = load(server, ["--hosts", 200, "--connections", 16, "--seconds", 15, ...args]);
-        table.push({ case: name, ...result });
-        figures.push(figure(`JSON ingest, ${name}`, result.rate, "documents/s", `>= ${goal}`, result.rate >= goal && result.refused === 0));
-      }
-    });
-    return { figures, table };
-  },
+  ingest: () => ingest(tools),
+  memory: () => memory(tools),
+  scale: () => scale(tools),
 
   async diagnose() {
     // A poolmon log of 3,000 rows, made here; the whole process is timed, and an empty capture beside it.
@@ -182,6 +186,7 @@ for (const name of wanted === "all" ? Object.keys(benches) : [wanted]) {
   console.log(`\n== ${name}`);
   const result = await benches[name]();
   console.table(result.table);
+  if (result.peers) console.table(result.peers);
   console.table(result.figures);
   missed += result.figures.filter((f) => !f.holds).length;
   writeFileSync(path.join(root, `build/bench/${name}.json`), JSON.stringify({
