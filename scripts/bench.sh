@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 scripts/deps.sh check
 make -s -j"$(nproc)" all
 mkdir -p build/bench build/tools
-make -s build/tools/load build/tools/bench_agent
+make -s build/tools/load build/tools/bench_agent bench-store-bin
 exec node tests/bench/run.mjs "${1:-all}"
