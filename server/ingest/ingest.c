@@ -329,9 +329,9 @@ static void follow(struct ingest *ingest)
 {
     struct err err = {0};
     uint64_t asked = ingest->follow_asked;
-    bool connected = ingest->db != NULL;
     ingest->behind = false;
     pthread_mutex_unlock(&ingest->lock);
+    bool connected = ingest->db != NULL || connect_again(ingest, NULL) == ST_OK;
     enum status status = ST_OK;
     if (connected)
         status = group_follow(ingest->db, ingest->fleet, &ingest->follow_since_us, &err);
@@ -343,7 +343,7 @@ static void follow(struct ingest *ingest)
     }
     ingest->followed_us = clock_mono_us();
     pthread_mutex_lock(&ingest->lock);
-    ingest->behind |= status != ST_OK;
+    ingest->behind |= status != ST_OK || !connected;
     ingest->follow_done = asked;
     pthread_cond_broadcast(&ingest->settled);
 }
