@@ -56,7 +56,13 @@ static struct finding_host hosts[] = {
      .process_handles = -1},
 };
 
-static struct finding_cause causes[] = {{"driver/x.sys", "1.2", 2, 2, 8, 0, 9, 0.01}};
+static struct finding_cause causes[] = {{.attribute = "driver/x.sys",
+                                         .value = "1.2",
+                                         .affected = 2,
+                                         .affected_with = 2,
+                                         .unaffected = 8,
+                                         .risk_ratio = 9,
+                                         .q_value = 0.01}};
 
 static struct finding make(const char *id, enum finding_severity severity)
 {
