@@ -22,7 +22,7 @@ export async function openBrowser() {
     viewport: { width: 1440, height: 1000 },
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
-  context.setDefaultTimeout(15000);
+  context.setDefaultTimeout(60000); // a last guard: machines that build beside it are slow
   return {
     context,
     /** A page that remembers what went wrong in it: console errors, exceptions, CSP violations, dialogs. */
@@ -56,7 +56,7 @@ export async function openBrowser() {
             page.evaluate(() => new Promise((done) => {
               requestAnimationFrame(() => requestAnimationFrame(() => done(!document.querySelector("main .skeleton, main [aria-busy=true], .alone:empty"))));
             }));
-          for (let calm = 0, end = Date.now() + 15000; calm < 2; ) {
+          for (let calm = 0, end = Date.now() + 60000; calm < 2; ) {
             if (Date.now() > end) throw new Error(`${page.url()} does not settle: ${[...asked].map((r) => r.url()).join(", ") || "it holds a place"}`);
             calm = (await quiet()) && asked.size === 0 ? calm + 1 : 0;
           }
