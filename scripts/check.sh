@@ -48,7 +48,7 @@ count() {
         f=1
     fi
     if [ "$f" != 0 ] || [ "$status" != 0 ]; then
-        grep -E '^not ok|:[FE]:|ERROR: |runtime error|disagree|^  (expected|got)|Sanitizer' "$log" | head -60
+        grep -E '^ *not ok|:[FE]:|ERROR: |runtime error|disagree|^  (expected|got)|Sanitizer' "$log" | head -60
         echo "-- end of $log"
         tail -25 "$log"
     fi

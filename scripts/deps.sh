@@ -5,6 +5,8 @@
 #   deps.sh agent   what building the Windows agent and its packages needs
 #   deps.sh demo-agent   both, and what runs the agent here
 #   deps.sh check   all of that, and what the tests need
+#   deps.sh bench   what the benchmarks measure beside us: downloaded and unpacked in build/peers,
+#                   not installed, so nothing on this machine starts or changes
 # POOLFLEET_NO_INSTALL=1 only reports, and fails when something is missing.
 set -eu
 
@@ -64,13 +66,28 @@ present() {
     esac
 }
 
+# Without an answer of the mirror the benchmarks go on, and say which peer is not there.
+bench_peers() {
+    mkdir -p build/peers
+    for package in victoria-metrics influxdb prometheus; do
+        [ -d "build/peers/$package" ] && continue
+        [ "${POOLFLEET_NO_INSTALL:-0}" = 1 ] && { echo "  missing  $package (Debian package)"; continue; }
+        echo "  unpack   $package"
+        (cd build/peers && apt-get -q -q download "$package" 2>/dev/null &&
+            dpkg-deb -x "$package"_*.deb "$package.new" && mv "$package.new" "$package") ||
+            echo "  missing  $package (Debian package): could not be downloaded"
+        rm -f build/peers/"$package"_*.deb
+    done
+}
+
 case $purpose in
+bench) bench_peers && exit 0 ;;
 demo) wanted=$base ;;
 agent) wanted=$agent ;;
 demo-agent) wanted=$base$agent$wine ;;
 check) wanted=$base$agent$wine$tests ;;
 *)
-    echo "deps: unknown purpose \"$purpose\"; use demo, agent, demo-agent or check" >&2
+    echo "deps: unknown purpose \"$purpose\"; use demo, agent, demo-agent, check or bench" >&2
     exit 2
     ;;
 esac

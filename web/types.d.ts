@@ -85,6 +85,14 @@ interface Cause {
   unaffected_with: number;
   risk_ratio: number | null;
   q_value: number | null;
+  and_attribute?: string | null;
+  and_value?: string | null;
+  first_bad?: string | null;
+  last_good?: string | null;
+  first_good?: string | null;
+  changed_hosts?: number;
+  rate_before?: number | null;
+  rate_after?: number | null;
 }
 
 interface KnownLeakMatch {

@@ -1,6 +1,10 @@
 -- For people, Grafana and notebooks. Dropped and made again, so that columns may change.
 
-DROP VIEW IF EXISTS v_host, v_host_totals, v_host_attribute_history, v_host_driver_history,
+DROP VIEW IF EXISTS poolfleet.host, poolfleet.host_totals, poolfleet.host_totals_hour,
+    poolfleet.host_tag_hour, poolfleet.host_driver_history, poolfleet.host_attribute_history,
+    poolfleet.driver_version, poolfleet.tag_hour, poolfleet.tag_hour_bucket, poolfleet.finding,
+    poolfleet.finding_host;
+DROP VIEW IF EXISTS v_host_totals_hour, v_host_tag_hour, v_tag_hour_bucket, v_host, v_host_totals, v_host_attribute_history, v_host_driver_history,
     v_driver_version, v_tag_hour, v_finding, v_finding_host;
 
 CREATE VIEW v_host AS
@@ -61,3 +65,50 @@ SELECT x.finding_id, x.position, h.id, h.name, x.bytes, x.cohort_bytes, x.score,
        x.rate_bytes_per_hour, x.since, x.exhausts_p50, x.limit_name, x.process, x.process_handles
 FROM finding_host x JOIN host h USING (host_id);
 COMMENT ON VIEW v_finding_host IS 'The hosts of each finding, worst first by position';
+
+-- The long history: what stays of a host when its snapshots have fallen to retention.
+
+CREATE VIEW v_host_totals_hour AS
+SELECT h.id, h.name, s.hour_at, s.boot_at, s.snapshots, s.nonpaged_bytes, s.paged_bytes,
+       s.nonpaged_limit_bytes, s.paged_limit_bytes, s.commit_bytes, s.commit_limit_bytes,
+       s.physical_bytes, s.available_bytes, s.handles, s.processes, s.threads, s.alloc_failures
+FROM host_hour s JOIN host h USING (host_id);
+COMMENT ON VIEW v_host_totals_hour IS 'Totals of each host by the hour, from its newest snapshot in it; until yesterday';
+
+CREATE VIEW v_host_tag_hour AS
+SELECT h.id, h.name, d.day_at + (b.place - 1) * interval '1 hour' AS hour_at, d.pool, d.tag, b.bytes
+FROM host_tag_day d JOIN host h USING (host_id)
+     CROSS JOIN LATERAL unnest(d.bytes) WITH ORDINALITY AS b (bytes, place)
+WHERE b.bytes IS NOT NULL AND d.day_at IS NOT NULL;
+COMMENT ON VIEW v_host_tag_hour IS 'Bytes of a host''s largest and most growing tags by the hour; until yesterday. Give a tag or a host id';
+
+CREATE VIEW v_tag_hour_bucket AS
+SELECT t.hour_at, t.pool, t.tag,
+       CASE WHEN b.place = 1 THEN 0 ELSE (2::numeric ^ (b.place - 2))::bigint END AS from_bytes,
+       b.hosts
+FROM tag_hour t CROSS JOIN LATERAL unnest(t.buckets) WITH ORDINALITY AS b (hosts, place)
+WHERE b.hosts > 0 AND b.place < 65;
+COMMENT ON VIEW v_tag_hour_bucket IS 'How many hosts hold from from_bytes up to twice that of a tag in an hour; empty buckets are left out';
+
+-- The same under their plain names.
+CREATE VIEW poolfleet.host AS SELECT * FROM v_host;
+CREATE VIEW poolfleet.host_totals AS SELECT * FROM v_host_totals;
+CREATE VIEW poolfleet.host_totals_hour AS SELECT * FROM v_host_totals_hour;
+CREATE VIEW poolfleet.host_tag_hour AS SELECT * FROM v_host_tag_hour;
+CREATE VIEW poolfleet.host_driver_history AS SELECT * FROM v_host_driver_history;
+CREATE VIEW poolfleet.host_attribute_history AS SELECT * FROM v_host_attribute_history;
+CREATE VIEW poolfleet.driver_version AS SELECT * FROM v_driver_version;
+CREATE VIEW poolfleet.tag_hour AS SELECT * FROM v_tag_hour;
+CREATE VIEW poolfleet.tag_hour_bucket AS SELECT * FROM v_tag_hour_bucket;
+CREATE VIEW poolfleet.finding AS SELECT * FROM v_finding;
+CREATE VIEW poolfleet.finding_host AS SELECT * FROM v_finding_host;
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT viewname FROM pg_views WHERE schemaname = 'poolfleet' LOOP
+        EXECUTE format('COMMENT ON VIEW poolfleet.%I IS %L', name,
+                       obj_description(format('public.v_%s', name)::regclass, 'pg_class'));
+    END LOOP;
+    PERFORM poolfleet_grant_reader();
+END $$;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/analyze/build.h"
 
+#include "server/analyze/bounds.h"
 #include "server/analyze/outlook.h"
 #include "server/analyze/wording.h"
 
@@ -543,6 +544,17 @@ static enum status fill_hosts(const struct build *build, const struct incident *
     return ST_OK;
 }
 
+static void rate_causes(const struct fleet *fleet, const struct incident *incident,
+                        const struct explanation *why)
+{
+    struct bounds_row rows[INCIDENT_TAGS_MAX];
+    for (size_t r = 0; r < incident->row_count; r++)
+        rows[r] = (struct bounds_row){incident->rows[r].pool, incident->rows[r].tag};
+    for (size_t i = 0; incident->verdict == VERDICT_GROWS && i < why->count; i++)
+        bounds_rates(fleet, incident->hosts, incident->host_count, rows, incident->row_count,
+                     &why->causes[i]);
+}
+
 enum status build_finding(const struct build *build, const struct incident *incident,
                           struct finding *ret_finding, bool *ret_said)
 {
@@ -573,6 +585,7 @@ enum status build_finding(const struct build *build, const struct incident *inci
         *ret_said = false;
         return ST_OK;
     }
+    rate_causes(build->fleet, incident, &why);
     finding.causes = why.causes;
     finding.cause_count = why.count;
     finding.cause_note = why.note;

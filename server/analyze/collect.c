@@ -31,6 +31,8 @@ struct reader {
     size_t feature_room;
     struct feature_scratch scratch;
     uint16_t *series_boot;
+    size_t *known;      /* points that know the pool being read */
+    size_t cell_row;    /* of the newest table, that the cursors stand at */
     const char *fault;  /* of the newest point; NULL: none */
     float *curve_hours; /* of the pool being read, of this boot; NULL until a row needs them */
 };
@@ -79,10 +81,20 @@ static bool same_boot(const struct analyze_point *a, const struct analyze_point 
 /* Sums of a whole pool; nothing a machine can hold comes near the end of the range. */
 static double pool_sum(const struct snapshot_table *table)
 {
-    double sum = 0;
-    for (size_t i = 0; table->present && table->bytes != NULL && i < table->count; i++)
-        sum += (double)table->bytes[i];
-    return sum;
+    uint64_t sum = 0;
+    uint64_t any = 0;
+    double wide = 0;
+    if (!table->present || table->bytes == NULL)
+        return 0;
+    for (size_t i = 0; i < table->count; i++) {
+        sum += table->bytes[i];
+        any |= table->bytes[i];
+    }
+    if (any < UINT64_C(1) << 48 && table->count <= 1 << 15)
+        return (double)sum;
+    for (size_t i = 0; i < table->count; i++) /* the sum may have gone round */
+        wide += (double)table->bytes[i];
+    return wide;
 }
 
 /* Why a snapshot cannot be true; NULL: it may be. Nonpaged pool lies in RAM, paged pool in what can
@@ -122,9 +134,10 @@ static enum status pick_points(struct reader *reader, const struct analyze_host 
     reader->boot = calloc(host->point_count + 1, sizeof *reader->boot);
     reader->series_boot = calloc(host->point_count + 1, sizeof *reader->series_boot);
     reader->cursor = calloc(host->point_count + 1, sizeof *reader->cursor);
+    reader->known = calloc(host->point_count + 1, sizeof *reader->known);
     reader->columns = calloc((host->point_count + 1) * 6, sizeof *reader->columns);
     if (reader->points == NULL || reader->boot == NULL || reader->cursor == NULL ||
-        reader->columns == NULL || reader->series_boot == NULL)
+        reader->columns == NULL || reader->series_boot == NULL || reader->known == NULL)
         return ST_NOMEM;
     for (size_t i = 0; i < host->point_count; i++) {
         const struct analyze_point *point = &host->points[i];
@@ -153,68 +166,99 @@ static double total_of(const struct analyze_point *point, enum total which)
                : NAN;
 }
 
-/* One row's series over all points that knew the pool; false when the row is not worth it. */
-static void gather(struct reader *reader, enum pool pool, uint32_t tag, struct series *ret_series)
+/* What all rows of a pool share: times, boots, processes. A pool that the newest points did not
+ * know is judged as of the last that did. */
+static void open_pool(struct reader *reader, enum pool pool, struct series *ret_series)
 {
     size_t room = reader->count;
     double *hours = reader->columns;
-    double *bytes = hours + room;
-    double *outstanding = bytes + room;
-    double *allocs = outstanding + room;
-    double *frees = allocs + room;
-    double *processes = frees + room;
+    double *processes = hours + 5 * room;
     struct series series = {.hours = hours,
-                            .bytes = bytes,
-                            .outstanding = outstanding,
-                            .alloc_total = allocs,
-                            .free_total = frees,
+                            .bytes = hours + room,
+                            .outstanding = hours + 2 * room,
+                            .alloc_total = hours + 3 * room,
+                            .free_total = hours + 4 * room,
                             .processes = processes,
                             .boot = reader->series_boot,
                             .uptime_hours = reader->host.uptime_hours};
     size_t n = 0;
-    uint32_t last_allocs = 0;
-    uint32_t last_frees = 0;
     for (size_t i = 0; i < reader->count; i++) {
         const struct snapshot_table *table = &reader->points[i]->table[pool];
         if (!table->present || table->bytes == NULL)
             continue;
-        size_t *at = &reader->cursor[i];
-        while (*at < table->count && table->tag[*at] < tag)
-            (*at)++;
-        bool has = *at < table->count && table->tag[*at] == tag;
-        bool counts = table->allocs != NULL && table->frees != NULL;
-        uint32_t a = has && counts ? table->allocs[*at] : 0;
-        uint32_t f = has && counts ? table->frees[*at] : 0;
         bool continues = n > 0 && reader->series_boot[n - 1] == reader->boot[i];
-        if (i >= reader->boot_first && (n == 0 || !continues))
+        if (i >= reader->boot_first && !continues)
             series.boot_first = n;
         hours[n] =
             (double)(reader->points[i]->taken_at_us - reader->host.last_us) / (double)US_PER_HOUR;
-        bytes[n] = has ? (double)table->bytes[*at] : 0;
-        outstanding[n] = counts ? (double)counter_delta(a, f) : NAN;
-        allocs[n] = !counts ? NAN : continues ? allocs[n - 1] + counter_delta(a, last_allocs) : a;
-        frees[n] = !counts ? NAN : continues ? frees[n - 1] + counter_delta(f, last_frees) : f;
         processes[n] = total_of(reader->points[i], TOTAL_PROCESSES);
         reader->series_boot[n] = reader->boot[i];
-        last_allocs = a;
-        last_frees = f;
-        n++;
+        reader->known[n++] = i;
     }
     series.count = n;
+    double last = n > 0 ? hours[n - 1] : 0;
+    for (size_t k = 0; k < n && last < 0; k++)
+        hours[k] -= last;
+    series.uptime_hours += last;
+    memset(reader->cursor, 0, reader->count * sizeof *reader->cursor);
+    reader->cell_row = 0;
     *ret_series = series;
 }
 
-static bool worth_features(const struct series *series, double ram)
+/* First stage, for every row that is not small now: its bytes alone. Tables of one host mostly have
+ * the same rows, so the place is guessed from how many rows of the newest table were passed over.
+ * False when the row is not worth a second look. */
+static bool gather_bytes(struct reader *reader, enum pool pool, size_t row, uint32_t tag,
+                         const struct series *series)
 {
-    double now = series->bytes[series->count - 1];
-    double lowest = now;
-    double highest = now;
-    for (size_t i = 0; i < series->count; i++) {
-        lowest = fmin(lowest, series->bytes[i]);
-        highest = fmax(highest, series->bytes[i]);
+    double *bytes = reader->columns + reader->count;
+    double lowest = INFINITY;
+    double highest = 0;
+    for (size_t n = 0; n < series->count; n++) {
+        const struct snapshot_table *table = &reader->points[reader->known[n]]->table[pool];
+        size_t at = reader->cursor[n];
+        size_t guess = at + (row - reader->cell_row);
+        if (guess < table->count && table->tag[guess] == tag)
+            at = guess;
+        while (at < table->count && table->tag[at] < tag)
+            at++;
+        reader->cursor[n] = at;
+        bool has = at < table->count && table->tag[at] == tag;
+        bytes[n] = has ? (double)table->bytes[at] : 0;
+        lowest = bytes[n] < lowest ? bytes[n] : lowest;
+        highest = bytes[n] > highest ? bytes[n] : highest;
     }
+    reader->cell_row = row;
+    double ram = reader->host.ram;
+    double now = bytes[series->count - 1];
     return highest - lowest >= fmax(ROW_FLOOR_BYTES, 1e-5 * ram) || now >= LARGE_ROW_BYTES ||
            now >= 0.002 * ram;
+}
+
+/* Second stage: the counts as well, unwrapped within each boot. The cursors stand at the row. */
+static void gather_counts(struct reader *reader, enum pool pool, uint32_t tag,
+                          const struct series *series)
+{
+    size_t room = reader->count;
+    double *outstanding = reader->columns + 2 * room;
+    double *allocs = reader->columns + 3 * room;
+    double *frees = reader->columns + 4 * room;
+    uint32_t last_allocs = 0;
+    uint32_t last_frees = 0;
+    for (size_t n = 0; n < series->count; n++) {
+        const struct snapshot_table *table = &reader->points[reader->known[n]]->table[pool];
+        size_t at = reader->cursor[n];
+        bool has = at < table->count && table->tag[at] == tag;
+        bool counts = table->allocs != NULL && table->frees != NULL;
+        uint32_t a = has && counts ? table->allocs[at] : 0;
+        uint32_t f = has && counts ? table->frees[at] : 0;
+        bool continues = n > 0 && reader->series_boot[n - 1] == reader->series_boot[n];
+        outstanding[n] = counts ? (double)counter_delta(a, f) : NAN;
+        allocs[n] = !counts ? NAN : continues ? allocs[n - 1] + counter_delta(a, last_allocs) : a;
+        frees[n] = !counts ? NAN : continues ? frees[n - 1] + counter_delta(f, last_frees) : f;
+        last_allocs = a;
+        last_frees = f;
+    }
 }
 
 static enum status add_feature(struct reader *reader, const struct feature *feature)
@@ -283,7 +327,8 @@ static enum status read_pool(struct reader *reader, enum pool pool)
     struct fleet_row *rows = arena_alloc(&reader->fleet->arena, table->count, sizeof *rows);
     if (rows == NULL)
         return ST_NOMEM;
-    memset(reader->cursor, 0, reader->count * sizeof *reader->cursor);
+    struct series series;
+    open_pool(reader, pool, &series);
     /* What is small long after the boot is small; before, an earlier boot may tell otherwise. */
     bool settled = reader->boot_first == 0 || host->uptime_hours > SETTLED_HOURS;
     reader->curve_hours = NULL;
@@ -292,17 +337,10 @@ static enum status read_pool(struct reader *reader, enum pool pool)
         rows[i] = (struct fleet_row){table->tag[i], (float)bytes};
         if (settled && bytes < ROW_FLOOR_BYTES && bytes < 1e-5 * host->ram)
             continue;
-        struct series series;
         struct feature feature;
-        gather(reader, pool, table->tag[i], &series);
-        if (!worth_features(&series, host->ram))
+        if (!gather_bytes(reader, pool, i, table->tag[i], &series))
             continue;
-        double last = series.hours[series.count - 1];
-        if (last < 0) { /* the newest points did not know this pool */
-            for (size_t k = 0; k < series.count; k++)
-                reader->columns[k] -= last;
-            series.uptime_hours += last;
-        }
+        gather_counts(reader, pool, table->tag[i], &series);
         feature_extract(&series, host->ram, &reader->scratch, &feature);
         feature.tag = table->tag[i];
         feature.pool = (uint8_t)pool;
@@ -703,6 +741,7 @@ enum status fleet_add_host(struct fleet *fleet, const struct analyze_host *host,
         free(reader->boot);
         free(reader->series_boot);
         free(reader->cursor);
+        free(reader->known);
         free(reader->columns);
         free(reader->features);
         free(reader);

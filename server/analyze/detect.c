@@ -19,10 +19,14 @@
 #define HIGH_MIN_SHARE   0.0007 /* of RAM, above what is usual: of one row */
 #define HIGH_WEAK_SHARE  0.25   /* the same where no other host is of this kind */
 #define HIGH_RATIO       2.0    /* over what nearly all hold */
+#define TOOK_SHARE       0.05   /* of RAM: more than a cache takes that no other host has */
+#define TOOK_HOURS       24.0
 #define Z_HIGH           6.0
 #define Z_FROM_BOOT      3.5
 #define LOG_SPREAD_MIN   0.15 /* hosts that agree to the byte: 11 % */
-#define WORK_POWER       1.5  /* a row may grow so much faster than the number of processes */
+#define STILL_HOURS      24.0
+#define STILL_FREES      0.5 /* frees per alloc */
+#define WORK_POWER       1.5 /* a row may grow so much faster than the number of processes */
 
 double detect_headroom(const struct fleet_host *host, enum pool pool)
 {
@@ -165,9 +169,13 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
     double own = own_belief(host, feature, sure);
     if (own <= 0)
         return;
-    /* Without peers of its kind, growth that began with the boot may be a cache: days decide. */
+    /* Without peers of its kind, growth that began with the boot may be a cache: days decide, or
+     * much of the machine taken for a day with nothing ever freed. */
+    bool took = new_here && (feature->flags & FEATURE_ZERO_FREES) != 0 &&
+                (double)feature->growth >= TOOK_SHARE * host->ram &&
+                (double)feature->span_hours >= TOOK_HOURS && feature->linear >= 0.7f;
     bool maybe_cache = from_boot && (feature->span_hours < 72 || feature->linear < 0.7f) &&
-                       needed_hours(host, feature) > 3;
+                       needed_hours(host, feature) > 3 && !took;
     judged->verdict = VERDICT_GROWS;
     judged->own = own;
     if (new_here && !maybe_cache)
@@ -303,7 +311,27 @@ static bool worth_a_look(const struct fleet *fleet, const struct entry *entries,
     return false;
 }
 
-/* One story is told of a row: most of its hosts still grow, or most only hold it. */
+/* Frees per alloc since the boot, over the hosts where the row grows; NAN: none knows. */
+static double frees_of_growing(const struct feature *const *features, const struct judged *judged,
+                               size_t count)
+{
+    double least = NAN;
+    for (size_t i = 0; i < count; i++)
+        if (judged[i].verdict == VERDICT_GROWS && judged[i].belief >= 0.3)
+            least = fmin(least, (double)features[i]->boot_frees);
+    return least;
+}
+
+/* A host that has held still for a day, and freed much less than any host that grows, is no part of
+ * what grows: it has a story of its own. */
+static bool holds_still(const struct judged *judged, const struct feature *feature, double frees)
+{
+    return judged->verdict == VERDICT_HIGH && judged->belief >= 0.5 &&
+           (double)feature->flat_hours >= STILL_HOURS &&
+           (double)feature->boot_frees < frees - STILL_FREES;
+}
+
+/* One story is told of the other hosts of a row: most of them still grow, or most only hold it. */
 static enum verdict choose_story(const struct judged *judged, size_t count)
 {
     double grows = 0;
@@ -345,9 +373,12 @@ static enum status judge_row(struct detector *d, const struct entry *entries, si
             surest = fmax(surest, d->judged[i].belief);
     }
     enum verdict story = choose_story(d->judged, count);
+    double frees = frees_of_growing(d->features, d->judged, count);
     for (size_t i = 0; i < count; i++) {
         struct judged *of = &d->judged[i];
-        if (surest >= 0.5 && goes_along(&d->fleet->hosts[d->hosts[i]], d->features[i], of, story))
+        bool still = holds_still(of, d->features[i], frees);
+        if (!still && surest >= 0.5 &&
+            goes_along(&d->fleet->hosts[d->hosts[i]], d->features[i], of, story))
             of->belief = fmax(of->belief, 0.35);
         else if (of->verdict == VERDICT_NONE ||
                  (of->belief < 0.3 && (d->features[i]->flags & FEATURE_FROM_BOOT) != 0))
@@ -355,7 +386,7 @@ static enum status judge_row(struct detector *d, const struct entry *entries, si
         struct pair pair = {.tag = tag,
                             .pool = pool,
                             .host = d->hosts[i],
-                            .verdict = story,
+                            .verdict = still ? VERDICT_HIGH : story,
                             .belief = of->belief,
                             .own_belief = of->own,
                             .score = of->swings,

@@ -2,6 +2,8 @@
 #include "server/analyze/explain.h"
 
 #include "common/strbuf.h"
+#include "server/analyze/bounds.h"
+#include "server/analyze/conjoin.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -350,6 +352,91 @@ static bool is_cause(const struct value *value, size_t n, size_t m)
                CAUSE_RISK_MIN;
 }
 
+static enum status add_cause(const struct explain_input *input, const struct value *value,
+                             const struct value *also, size_t with, size_t others, double q,
+                             struct arena *arena, struct explanation *explanation)
+{
+    const char *const *texts = input->fleet->texts;
+    size_t n = input->affected_count;
+    size_t m = input->unaffected_count;
+    struct finding_cause *cause = &explanation->causes[explanation->count++];
+    *cause = (struct finding_cause){
+        .attribute = arena_strdup(arena, texts[value->name]),
+        .value = arena_strdup(arena, texts[value->value]),
+        .and_attribute = also == NULL ? NULL : arena_strdup(arena, texts[also->name]),
+        .and_value = also == NULL ? NULL : arena_strdup(arena, texts[also->value]),
+        .affected = n,
+        .affected_with = with,
+        .unaffected = m,
+        .unaffected_with = others,
+        .q_value = q,
+        .risk_ratio = explain_risk_ratio(with, n - with, others, m - others),
+        .rate_before = NAN,
+        .rate_after = NAN};
+    bool lost = also != NULL && (cause->and_attribute == NULL || cause->and_value == NULL);
+    return cause->attribute == NULL || cause->value == NULL || lost ? ST_NOMEM : ST_OK;
+}
+
+/* First bad and good versions; of all guilty ones of the attribute together. */
+static enum status add_bounds(const struct explain_input *input, const struct value *values,
+                              size_t count, const struct value *value, struct arena *arena,
+                              struct finding_cause *cause)
+{
+    uint32_t guilty[BOUNDS_GUILTY_MOST] = {value->value};
+    size_t found = 1;
+    for (size_t i = 0; i < count && found < BOUNDS_GUILTY_MOST; i++) {
+        if (values[i].name == value->name && values[i].guilty && values[i].value != value->value)
+            guilty[found++] = values[i].value;
+    }
+    return bounds_versions(input, value->name, guilty, found, arena, cause);
+}
+
+static int by_promise(const void *a, const void *b)
+{
+    const struct ranked *x = a;
+    const struct ranked *y = b;
+    const char *const *texts = x->fleet->texts;
+    if (x->value.p < y->value.p || x->value.p > y->value.p)
+        return x->value.p < y->value.p ? -1 : 1;
+    int order = strcmp(texts[x->value.name], texts[y->value.name]);
+    return order != 0 ? order : strcmp(texts[x->value.value], texts[y->value.value]);
+}
+
+/* Two values that explain more together than each alone go first. */
+static enum status add_pair(const struct explain_input *input, struct value *values, size_t count,
+                            struct arena *arena, struct explanation *explanation)
+{
+    struct conjoin_value halves[CONJOIN_MOST];
+    struct conjunction pair;
+    AUTO_FREE struct ranked *order = calloc(count + 1, sizeof *order);
+    size_t found = 0;
+    if (order == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i].with * 5 >= input->affected_count * 4 &&
+            values[i].others < input->unaffected_count)
+            order[found++] = (struct ranked){input->fleet, values[i]};
+    }
+    qsort(order, found, sizeof *order, by_promise);
+    found = found < CONJOIN_MOST ? found : CONJOIN_MOST;
+    for (size_t i = 0; i < found; i++) {
+        const struct value *value = &order[i].value;
+        double rank =
+            -log10(fmax(value->p, 1e-300)) + lean(input, input->fleet->texts[value->name]);
+        halves[i] = (struct conjoin_value){value->name, value->value, rank};
+    }
+    if (conjoin_find(input, halves, found, &pair) != ST_OK)
+        return ST_NOMEM;
+    double q = pair.found ? pair.p * (double)count * (double)(count - 1) / 2 : 1;
+    if (q > CAUSE_Q_MAX)
+        return ST_OK;
+    const struct value *first = &order[pair.first].value;
+    if (add_cause(input, first, &order[pair.second].value, pair.with, pair.others, q, arena,
+                  explanation) != ST_OK)
+        return ST_NOMEM;
+    return add_bounds(input, values, count, first, arena, &explanation->causes[0]);
+}
+
 static enum status keep_best(const struct explain_input *input, struct value *values, size_t count,
                              struct arena *arena, struct explanation *explanation)
 {
@@ -365,20 +452,14 @@ static enum status keep_best(const struct explain_input *input, struct value *va
             ranked[kept++] = (struct ranked){input->fleet, values[i]};
     }
     qsort(ranked, kept, sizeof *ranked, by_rank);
-    for (size_t i = 0; i < kept && i < EXPLAIN_CAUSES_MAX; i++) {
+    if (add_pair(input, values, count, arena, explanation) != ST_OK)
+        return ST_NOMEM;
+    for (size_t i = 0; i < kept && explanation->count < EXPLAIN_CAUSES_MAX; i++) {
         const struct value *value = &ranked[i].value;
-        struct finding_cause *cause = &explanation->causes[explanation->count++];
-        *cause = (struct finding_cause){
-            .attribute = arena_strdup(arena, input->fleet->texts[value->name]),
-            .value = arena_strdup(arena, input->fleet->texts[value->value]),
-            .affected = n,
-            .affected_with = value->with,
-            .unaffected = m,
-            .unaffected_with = value->others,
-            .q_value = value->q,
-            .risk_ratio =
-                explain_risk_ratio(value->with, n - value->with, value->others, m - value->others)};
-        if (cause->attribute == NULL || cause->value == NULL)
+        if (add_cause(input, value, NULL, value->with, value->others, value->q, arena,
+                      explanation) != ST_OK ||
+            add_bounds(input, values, count, value, arena,
+                       &explanation->causes[explanation->count - 1]) != ST_OK)
             return ST_NOMEM;
     }
     if (kept > 0) {

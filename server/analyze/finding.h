@@ -72,12 +72,24 @@ struct finding_host {
 struct finding_cause {
     const char *attribute; /* "driver/amdkmdag.sys", "os.build", "role", ... */
     const char *value;
+    const char *and_attribute; /* only together with this one; NULL: by itself */
+    const char *and_value;
     size_t affected;
     size_t affected_with;
     size_t unaffected;
     size_t unaffected_with;
     double risk_ratio;
     double q_value; /* Benjamini-Hochberg over all values tested */
+    /* Of values that are versions, in their order; each NULL when not seen. Good ones run on hosts
+     * enough, none of which is affected. */
+    const char *first_bad;
+    const char *last_good;  /* below first_bad */
+    const char *first_good; /* above all bad ones */
+    /* Affected hosts whose growth is known from before and after the value came, and their median
+     * rates, bytes per hour; 0 and NAN when there are none. */
+    size_t changed_hosts;
+    double rate_before;
+    double rate_after;
 };
 
 struct finding {

@@ -6,6 +6,7 @@
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": outlook */
 #define GROWING_SHARE 0.6 /* of the growth must be in rows that grow on */
+#define COURSE_MIN    4   /* points left, before the one ahead of the growth may go */
 
 static bool goes_on(const struct feature *feature)
 {
@@ -49,6 +50,15 @@ static double bytes_at(const struct curve *curve, double hour)
            fmin(share, 1) * ((double)curve->bytes[i] - (double)curve->bytes[i - 1]);
 }
 
+/* The onset is the last point near the floor: when nothing of the growth had come yet it began
+ * somewhere in the stretch behind it, whose mean rate would say too little. */
+static size_t first_of(const struct feature *lead)
+{
+    const struct curve *of = lead->curve;
+    size_t onset = curve_from(of, (double)lead->onset_hours - 1e-4);
+    return of->count - onset > COURSE_MIN ? onset + 1 : onset;
+}
+
 void outlook_course(const struct fleet_host *host, const struct incident *incident,
                     struct forecast_course *ret_course)
 {
@@ -58,7 +68,7 @@ void outlook_course(const struct fleet_host *host, const struct incident *incide
     if (lead == NULL)
         return;
     const struct curve *of = lead->curve;
-    size_t first = curve_from(of, (double)lead->onset_hours - 1e-4);
+    size_t first = first_of(lead);
     size_t stride = (of->count - first) / FORECAST_POINTS + 1;
     for (size_t i = first + (of->count - 1 - first) % stride; i < of->count; i += stride) {
         size_t k = course->count++;

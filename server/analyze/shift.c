@@ -175,7 +175,9 @@ static enum status name_cause(const struct build *build, const struct owned *own
         .affected_with = sides->with_count,
         .unaffected = sides->other_count,
         .risk_ratio = explain_risk_ratio(sides->with_count, 0, 0, sides->other_count),
-        .q_value = explain_fisher(sides->with_count, 0, 0, sides->other_count)};
+        .q_value = explain_fisher(sides->with_count, 0, 0, sides->other_count),
+        .rate_before = NAN,
+        .rate_after = NAN};
     finding->causes = cause;
     finding->cause_count = 1;
     finding->cause_note = "Compared with hosts of the same role and build that run other versions.";

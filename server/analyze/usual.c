@@ -139,13 +139,17 @@ static void forget(struct usual_row *row)
         row->group_hosts[row->group[h]] += !row->apart[h] && row->peak[h] >= 0;
 }
 
-/* Where most hosts rise, the calmer ones still tell what is usual. */
+/* Where most hosts rise, the calmer ones still tell what is usual. Hosts of the same roles that do
+ * not even have the row are the calmest. */
 static void keep_calm(struct usual_row *row)
 {
+    bool has[GROUPS_MAX] = {false};
     size_t have = 0;
     size_t calm = 0;
+    for (size_t h = 0; h < row->fleet->count; h++)
+        has[row->group[h]] = has[row->group[h]] || row->peak[h] >= 0;
     for (size_t h = 0; h < row->fleet->count; h++) {
-        if (row->peak[h] < 0)
+        if (row->peak[h] < 0 && !has[row->group[h]])
             continue;
         row->work[have++] = row->feature[h] == NULL ? 0 : (double)row->feature[h]->growth;
         calm += !row->apart[h];

@@ -132,9 +132,14 @@ static void say_cause(struct strbuf *to, const struct finding *finding)
     const struct finding_cause *cause = &finding->causes[0];
     const char *name = cause->attribute;
     bool driver = strncmp(name, "driver/", 7) == 0;
-    strbuf_printf(to, "; %zu of %zu affected hosts have %s %s, %zu of %zu others do",
-                  cause->affected_with, cause->affected, driver ? name + 7 : name, cause->value,
-                  cause->unaffected_with, cause->unaffected);
+    strbuf_printf(to, "; %zu of %zu affected hosts have %s %s", cause->affected_with,
+                  cause->affected, driver ? name + 7 : name, cause->value);
+    if (cause->and_attribute != NULL)
+        strbuf_printf(to, " together with %s %s",
+                      strncmp(cause->and_attribute, "driver/", 7) == 0 ? cause->and_attribute + 7
+                                                                       : cause->and_attribute,
+                      cause->and_value);
+    strbuf_printf(to, ", %zu of %zu others do", cause->unaffected_with, cause->unaffected);
 }
 
 static void say_levels(struct strbuf *to, const struct finding *finding)

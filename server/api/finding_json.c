@@ -4,6 +4,8 @@
 #include "server/api/json_out.h"
 #include "server/known/known_finding.h"
 
+#include <math.h>
+
 static int64_t whole(uint64_t value)
 {
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
@@ -60,6 +62,15 @@ static void write_cause(const struct finding_cause *cause, struct strbuf *out)
     json_i64(out, "unaffected_with", whole(cause->unaffected_with));
     json_number(out, "risk_ratio", cause->risk_ratio);
     json_number(out, "q_value", cause->q_value);
+    json_text(out, "and_attribute", cause->and_attribute);
+    json_text(out, "and_value", cause->and_value);
+    json_text(out, "first_bad", cause->first_bad);
+    json_text(out, "last_good", cause->last_good);
+    json_text(out, "first_good", cause->first_good);
+    json_i64(out, "changed_hosts", whole(cause->changed_hosts));
+    bool changed = cause->changed_hosts > 0;
+    json_number(out, "rate_before", changed ? cause->rate_before : NAN);
+    json_number(out, "rate_after", changed ? cause->rate_after : NAN);
     json_close(out, '}');
 }
 

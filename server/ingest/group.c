@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Order of a transaction: lock the host rows, compare each with the state in memory (another
- * server may have written since: then it is read again), take the documents one by one, write all
- * rows in one statement, update the host rows. A host's row is locked from the first look to the
- * commit, so nothing that was looked up can change.
+ * The usual document is in order: of the boot that memory knows, based on the newest snapshot,
+ * newer than it, without facts. Everything about it is known from memory, and should another server
+ * have stored the same document meanwhile, the key of the snapshot table says so. Such a document
+ * costs one row; the row of its host follows later (group_follow), a hundred documents at a time.
  *
- * The usual document is newer than everything of its host and based on the newest snapshot: that
- * is answered from memory alone. Anything else is looked up in the database.
+ * For all others the order of a transaction is: bring the host rows up to date and lock them,
+ * compare each with the state in memory (another server may have written since: then it is read
+ * again), take the documents one by one, write all rows in one statement, update the host rows. A
+ * host's row is locked from the first look to the commit, so nothing that was looked up can change.
  */
 #include "server/ingest/group.h"
 
@@ -25,6 +27,9 @@
  * options.keyframe_us asks for less often. */
 #define CHAIN_LIMIT 24
 
+/* Host rows a statement: bounds how long their locks are held. Chosen. */
+#define FOLLOW_HOSTS 500
+
 /* A stored or pending snapshot that others can be based on, with its complete tables. */
 struct base {
     struct host_state *state; /* owned; NULL: none */
@@ -38,6 +43,7 @@ struct work {
     const struct host_state *published; /* what the fleet has; reference */
     struct base newest; /* the newest snapshot of the host, when this group made or read it */
     struct base tail;   /* the last accepted one, when it is not the newest: for back-fill */
+    bool in_order;      /* memory is enough for all its documents; the row follows later */
     bool wanted;        /* has a complete document: a new host gets its row */
     bool changed;
     bool state_new; /* newest.state differs from what the fleet has */
@@ -51,7 +57,9 @@ struct group {
     struct ingest_batch *const *batches;
     size_t batch_count;
     int64_t now_us;
-    bool careful; /* look everything up, since memory was found to be wrong */
+    bool careful;  /* look everything up, since memory was found to be wrong */
+    bool in_order; /* every host of the group is */
+    bool locks;    /* in a transaction, which a group that is not all in order needs */
 
     struct work *works; /* by host id */
     size_t work_count;
@@ -140,6 +148,96 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const struct work *)a)->row.id, ((const struct work *)b)->row.id);
 }
 
+/* What the row of a host says, from memory. first_seen_us is older than all that comes in order. */
+static struct ingest_host row_of(const struct host_state *state)
+{
+    int64_t facts_at_us = state->mark.has_facts ? state->taken_at_us : TIME_UNKNOWN;
+    return (struct ingest_host){.id = state->id,
+                                .key = state->key,
+                                .first_seen_us = state->taken_at_us,
+                                .last_seen_us = state->taken_at_us,
+                                .boot_at_us = state->boot_at_us,
+                                .sequence = state->sequence,
+                                .sequence_max = state->mark.sequence_max,
+                                .keyframe_at_us = state->mark.keyframe_at_us,
+                                .chain = state->mark.chain,
+                                .attributes_at_us = facts_at_us,
+                                .drivers_at_us = facts_at_us,
+                                .live_boot_at_us = state->mark.live_boot_at_us,
+                                .live_taken_at_us = state->mark.live_taken_at_us,
+                                .agent = state->agent};
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Names of host and agent stand in the host's row alone, so they must not follow later. What the
+ * agent last said of its queue may: its next document says it again. */
+static bool has_news(const struct snapshot *s, const struct host_state *state)
+{
+    const struct snapshot_agent *agent = &s->agent, *known = &state->agent;
+    return s->has_attributes || s->has_drivers ||
+           (s->host_name != NULL && !same_text(s->host_name, state->name)) ||
+           (agent->present && (!known->present || agent->simulated != known->simulated ||
+                               !same_text(agent->version, known->version)));
+}
+
+/* `last` is what the host's documents of this group have come to so far. */
+static bool is_in_order(const struct ingest_batch *batch, const struct snapshot *s,
+                        const struct ingest_host *row, const struct host_state *state,
+                        const struct snapshot *last)
+{
+    return s->boot_at_us != TIME_UNKNOWN && s->boot_at_us == row->boot_at_us &&
+           s->base != SEQUENCE_UNKNOWN && s->base == last->sequence &&
+           s->sequence > last->sequence && s->sequence > row->sequence_max &&
+           s->taken_at_us > last->taken_at_us && !has_news(s, state) &&
+           (batch->only_host == NULL || row->live_boot_at_us == s->boot_at_us);
+}
+
+/* Looks at all documents of all hosts once, in the order in which they will be taken. */
+static enum status find_in_order(struct group *group, struct err *err)
+{
+    AUTO_FREE struct snapshot *last = calloc(group->work_count + 1, sizeof *last);
+    if (last == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < group->work_count; i++) {
+        struct work *work = &group->works[i];
+        work->published = fleet_get(group->fleet, work->row.id);
+        work->in_order = !group->careful && work->published != NULL && work->published->mark.known;
+        if (!work->in_order)
+            continue;
+        last[i].sequence = work->published->sequence;
+        last[i].taken_at_us = work->published->taken_at_us;
+    }
+    for (size_t b = 0; b < group->batch_count; b++) {
+        const struct ingest_batch *batch = group->batches[b];
+        for (size_t i = 0; i < batch->count; i++) {
+            const struct snapshot *s = batch->items[i].snapshot;
+            struct work *work = check_host(batch, &batch->items[i], NULL) == ST_OK
+                                    ? work_find(group, item_host(batch, &batch->items[i]))
+                                    : NULL;
+            if (work == NULL || !work->in_order)
+                continue;
+            struct snapshot *newest = &last[work - group->works];
+            struct ingest_host row = row_of(work->published);
+            work->in_order = is_in_order(batch, s, &row, work->published, newest);
+            newest->sequence = s->sequence;
+            newest->taken_at_us = s->taken_at_us;
+        }
+    }
+    group->in_order = true;
+    for (size_t i = 0; i < group->work_count; i++) {
+        struct work *work = &group->works[i];
+        if (work->in_order)
+            work->row = row_of(work->published);
+        else
+            group->in_order = false;
+    }
+    return ST_OK;
+}
+
 /* One work per host, sorted; also says which hosts have a complete document. */
 static void collect_works(struct group *group)
 {
@@ -184,15 +282,25 @@ static void collect_works(struct group *group)
 static enum status lock_hosts(struct group *group, struct err *err)
 {
     AUTO_FREE struct ingest_host **hosts = calloc(group->work_count + 1, sizeof *hosts);
-    if (hosts == NULL)
+    AUTO_FREE const char **ids = calloc(group->work_count + 1, sizeof *ids);
+    if (hosts == NULL || ids == NULL)
         return no_memory(err);
-    for (size_t i = 0; i < group->work_count; i++)
-        hosts[i] = &group->works[i].row;
-    enum status status = store_ingest_lock(group->db, hosts, group->work_count, err);
+    size_t count = 0;
+    for (size_t i = 0; i < group->work_count; i++) {
+        if (!group->works[i].in_order) {
+            hosts[count] = &group->works[i].row;
+            ids[count++] = group->works[i].row.id;
+        }
+    }
+    if (count == 0)
+        return ST_OK;
+    enum status status = store_ingest_catch_up(group->db, ids, count, err);
+    if (status == ST_OK)
+        status = store_ingest_lock(group->db, hosts, count, err);
     size_t missing = 0;
     for (size_t i = 0; i < group->work_count; i++) {
         struct work *work = &group->works[i];
-        if (work->row.key == 0 && work->wanted) {
+        if (!work->in_order && work->row.key == 0 && work->wanted) {
             work->row.first_seen_us = work->first_taken_us;
             hosts[missing++] = &work->row;
         }
@@ -214,7 +322,6 @@ static bool state_is_newest(const struct host_state *state, const struct ingest_
 /* The fleet's state when it is what the row says, else from the database. */
 static enum status load_newest(struct group *group, struct work *work, struct err *err)
 {
-    work->published = fleet_get(group->fleet, work->row.id);
     if (work->row.last_seen_us == TIME_UNKNOWN)
         return ST_OK;
     work->newest.keyframe_at_us = work->row.keyframe_at_us;
@@ -295,8 +402,12 @@ static enum status flush(struct group *group, struct err *err)
     size_t count = group->row_count - group->row_flushed, added = 0;
     if (count == 0)
         return ST_OK;
-    enum status status = store_ingest_rows(group->db, group->rows + group->row_flushed, count,
-                                           group->now_us, &added, err);
+    const struct ingest_row *rows = group->rows + group->row_flushed;
+    if (group->in_order) { /* outside of a transaction: all or none */
+        group->row_flushed = group->row_count;
+        return store_ingest_new_rows(group->db, rows, count, group->now_us, err);
+    }
+    enum status status = store_ingest_rows(group->db, rows, count, group->now_us, &added, err);
     if (status != ST_OK)
         return status;
     group->row_flushed = group->row_count;
@@ -702,7 +813,7 @@ static enum status update_hosts(struct group *group, struct err *err)
         return no_memory(err);
     size_t count = 0;
     for (size_t i = 0; i < group->work_count; i++) {
-        if (group->works[i].changed)
+        if (group->works[i].changed && !group->works[i].in_order)
             hosts[count++] = &group->works[i].row;
     }
     return count == 0 ? ST_OK
@@ -728,7 +839,11 @@ static enum status transaction(struct db *db, void *arg, struct err *err)
     group_clear(group);
     group->db = db;
     collect_works(group);
-    enum status status = lock_hosts(group, err);
+    enum status status = find_in_order(group, err);
+    if (status == ST_OK && !group->in_order && !group->locks)
+        return ST_OK; /* the caller begins a transaction */
+    if (status == ST_OK)
+        status = lock_hosts(group, err);
     for (size_t i = 0; status == ST_OK && i < group->work_count; i++)
         status = load_newest(group, &group->works[i], err);
     for (size_t b = 0; status == ST_OK && b < group->batch_count; b++)
@@ -755,6 +870,14 @@ static bool day_is_known(const struct known_days *days, int64_t day)
 /* In transactions of their own, before the group's, so that their locks are short. */
 static enum status make_partitions(struct group *group, struct known_days *days, struct err *err)
 {
+    int64_t arrival = span_start(group->now_us);
+    if (days->arrival_us != arrival || group->careful) {
+        enum status status =
+            partition_ensure(group->db, PARTITION_SNAPSHOT_BLOCK, &arrival, 1, err);
+        if (status != ST_OK)
+            return status;
+        days->arrival_us = arrival;
+    }
     for (size_t b = 0; b < group->batch_count; b++) {
         for (size_t i = 0; i < group->batches[b]->count; i++) {
             int64_t taken_at_us = group->batches[b]->items[i].snapshot->taken_at_us;
@@ -776,12 +899,29 @@ static enum status make_partitions(struct group *group, struct known_days *days,
 /* ---- commit
  * -------------------------------------------------------------------------------------- */
 
+static struct ingest_mark mark_of(const struct work *work)
+{
+    const struct ingest_host *row = &work->row;
+    return (struct ingest_mark){.known = true,
+                                .row_behind = work->in_order,
+                                .has_facts = row->attributes_at_us != TIME_UNKNOWN &&
+                                             row->drivers_at_us != TIME_UNKNOWN,
+                                .chain = (int32_t)row->chain,
+                                .keyframe_at_us = row->keyframe_at_us,
+                                .sequence_max = row->sequence_max,
+                                .live_boot_at_us = row->live_boot_at_us,
+                                .live_taken_at_us = row->live_taken_at_us,
+                                .published_us = clock_mono_us()};
+}
+
 static void publish(struct group *group)
 {
     for (size_t i = 0; i < group->work_count; i++) {
         struct work *work = &group->works[i];
-        if (work->state_new)
+        if (work->state_new) {
+            work->newest.state->mark = mark_of(work);
             fleet_publish(group->fleet, TAKE(work->newest.state));
+        }
     }
     for (size_t i = 0; i < group->row_count; i++)
         group->result.rows += (uint64_t)group->rows[i].row_count;
@@ -819,7 +959,11 @@ enum status group_commit(struct db *db, struct fleet *fleet, const struct ingest
      * that retention dropped one that was known. The second time nothing is taken on trust. */
     for (int try = 0; try < 2; try++) {
         status = make_partitions(&group, days, &why);
+        group.locks = false;
         if (status == ST_OK)
+            status = transaction(db, &group, &why);
+        group.locks = status == ST_OK && !group.in_order;
+        if (group.locks)
             status = db_tx(db, "store snapshots", transaction, &group, &why);
         bool again = status == ST_CONFLICT || strcmp(why.sqlstate, "23514") == 0;
         if (status == ST_OK || !again || db_broken(db))
@@ -834,5 +978,48 @@ enum status group_commit(struct db *db, struct fleet *fleet, const struct ingest
     } else if (err != NULL) {
         *err = why;
     }
+    return status;
+}
+
+/* ---- the rows of hosts follow ------------------------------------------------------------------
+ */
+
+/* A row that says other than memory was written by another server: the next document of that host
+ * asks the database, as it would have without rows that follow. Marks are the committer's own. */
+static enum status follow_some(struct db *db, const struct host_state *const *states, size_t count,
+                               struct err *err)
+{
+    struct ingest_host hosts[FOLLOW_HOSTS];
+    bool followed[FOLLOW_HOSTS];
+    for (size_t i = 0; i < count; i++)
+        hosts[i] = row_of(states[i]);
+    enum status status = store_ingest_follow(db, hosts, count, clock_wall_us(), followed, err);
+    for (size_t i = 0; status == ST_OK && i < count; i++) {
+        struct host_state *state = (struct host_state *)(uintptr_t)states[i];
+        state->mark.known = state->mark.known && followed[i];
+    }
+    return status;
+}
+
+enum status group_follow(struct db *db, struct fleet *fleet, int64_t *since_us, struct err *err)
+{
+    AUTO_FLEET_LIST struct fleet_list list = {0};
+    int64_t now_us = clock_mono_us();
+    if (fleet_list(fleet, &list) != ST_OK)
+        return no_memory(err);
+    const struct host_state *some[FOLLOW_HOSTS];
+    size_t count = 0;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < list.count; i++) {
+        const struct host_state *state = list.items[i];
+        if (state->mark.row_behind && state->mark.published_us >= *since_us)
+            some[count++] = state;
+        if (count == FOLLOW_HOSTS || (i + 1 == list.count && count > 0)) {
+            status = follow_some(db, some, count, err);
+            count = 0;
+        }
+    }
+    if (status == ST_OK)
+        *since_us = now_us;
     return status;
 }

@@ -15,6 +15,7 @@
 struct known_days {
     int64_t day[GROUP_DAYS_MAX]; /* taken_at / US_PER_DAY */
     size_t count;
+    int64_t arrival_us; /* start of the partition of appended blocks that is known to be there */
 };
 
 struct group_result {
@@ -29,5 +30,11 @@ struct group_result {
 enum status group_commit(struct db *db, struct fleet *fleet, const struct ingest_options *options,
                          struct known_days *days, struct ingest_batch *const *batches, size_t count,
                          struct group_result *ret_result, struct err *err) MUST_CHECK;
+
+/* Brings the rows of hosts up to the states published since *since_us (monotonic), which moves on.
+ * A row that stays behind loses nothing: the snapshot table says the same, and who needs the row to
+ * be right brings it up first (store_ingest_catch_up). */
+enum status group_follow(struct db *db, struct fleet *fleet, int64_t *since_us,
+                         struct err *err) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "server/ingest/ingest.h"
 
+#include "common/log.h"
 #include "server/chunk/chunk.h"
 #include "server/ingest/group.h"
 #include "server/store/store_snapshots.h"
@@ -20,8 +21,11 @@
 #define GROUP_BATCHES 1024
 /* Agents wait half a minute for their answer: no statement of a group may take as long. */
 #define COMMIT_TIMEOUT_US (10 * US_PER_SECOND)
-#define BACKOFF_MIN_US    (100 * US_PER_MS)
-#define BACKOFF_MAX_US    (5 * US_PER_SECOND)
+/* Host rows follow their snapshots after so long at most, and so soon when nothing more comes. */
+#define FOLLOW_LATE_US (10 * US_PER_SECOND)
+#define FOLLOW_IDLE_US (200 * US_PER_MS)
+#define BACKOFF_MIN_US (100 * US_PER_MS)
+#define BACKOFF_MAX_US (5 * US_PER_SECOND)
 
 struct ingest {
     struct db_pool *pool;
@@ -31,15 +35,20 @@ struct ingest {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    pthread_cond_t settled;
     struct ingest_batch *first, *last;
     size_t queued_bytes; /* also what is being committed */
     size_t queued_batches;
     bool stopping;
-    bool down; /* could not connect at the last try */
+    bool down;                          /* could not connect at the last try */
+    bool behind;                        /* rows of hosts have to follow */
+    uint64_t follow_asked, follow_done; /* see ingest_settle */
 
     /* the committer's own */
     struct db *db; /* NULL: not connected */
     struct known_days days;
+    int64_t follow_since_us; /* states published from here on; monotonic */
+    int64_t followed_us;     /* when that was last tried */
     int64_t backoff_us;
     int64_t next_try_us; /* monotonic */
 
@@ -138,6 +147,7 @@ static void set_down(struct ingest *ingest, bool down)
 {
     pthread_mutex_lock(&ingest->lock);
     ingest->down = down;
+    pthread_cond_broadcast(&ingest->settled);
     pthread_mutex_unlock(&ingest->lock);
 }
 
@@ -270,27 +280,72 @@ static size_t take_group(struct ingest *ingest, struct ingest_batch *ret_batches
     return count;
 }
 
-/* Under the lock: waits for batches, for the end, or for the time to connect again. */
+/* Under the lock: until something changes or left_us are over. */
+static void wait_at_most(struct ingest *ingest, int64_t left_us)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += left_us / US_PER_SECOND;
+    deadline.tv_nsec += left_us % US_PER_SECOND * 1000;
+    if (deadline.tv_nsec >= 1000000000) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&ingest->changed, &ingest->lock, &deadline);
+}
+
+static bool follow_is_due(const struct ingest *ingest, int64_t *ret_left_us)
+{
+    int64_t idle_us = ingest->first == NULL ? FOLLOW_IDLE_US : FOLLOW_LATE_US;
+    int64_t left_us = ingest->followed_us + idle_us - clock_mono_us();
+    *ret_left_us = left_us;
+    bool asked = ingest->follow_asked != ingest->follow_done || ingest->stopping;
+    return !ingest->down && ((ingest->behind && left_us <= 0) || asked);
+}
+
+/* Under the lock: waits for batches, for the end, or for the time to connect again or to let host
+ * rows follow. */
 static void wait_for_work(struct ingest *ingest)
 {
     while (ingest->first == NULL && !ingest->stopping) {
-        if (!ingest->down) {
+        int64_t left_us;
+        if (follow_is_due(ingest, &left_us))
+            return;
+        if (ingest->down)
+            left_us = ingest->next_try_us - clock_mono_us();
+        else if (!ingest->behind) {
             pthread_cond_wait(&ingest->changed, &ingest->lock);
             continue;
         }
-        int64_t left_us = ingest->next_try_us - clock_mono_us();
         if (left_us <= 0)
             return;
-        struct timespec deadline;
-        clock_gettime(CLOCK_MONOTONIC, &deadline);
-        deadline.tv_sec += left_us / US_PER_SECOND;
-        deadline.tv_nsec += left_us % US_PER_SECOND * 1000;
-        if (deadline.tv_nsec >= 1000000000) {
-            deadline.tv_sec++;
-            deadline.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&ingest->changed, &ingest->lock, &deadline);
+        wait_at_most(ingest, left_us);
     }
+}
+
+/* Under the lock, which is given up meanwhile. A failure is tried again: the connection is looked
+ * at when the next group comes. */
+static void follow(struct ingest *ingest)
+{
+    struct err err = {0};
+    uint64_t asked = ingest->follow_asked;
+    ingest->behind = false;
+    pthread_mutex_unlock(&ingest->lock);
+    bool connected = ingest->db != NULL || connect_again(ingest, NULL) == ST_OK;
+    enum status status = ST_OK;
+    if (connected)
+        status = group_follow(ingest->db, ingest->fleet, &ingest->follow_since_us, &err);
+    if (status != ST_OK)
+        log_warning("could not bring host rows up to date", "error", err.message);
+    if (connected && db_broken(ingest->db)) {
+        db_release(ingest->db);
+        ingest->db = NULL;
+    }
+    ingest->followed_us = clock_mono_us();
+    pthread_mutex_lock(&ingest->lock);
+    ingest->behind |= status != ST_OK || !connected;
+    ingest->follow_done = asked;
+    pthread_cond_broadcast(&ingest->settled);
 }
 
 static void *run(void *arg)
@@ -304,14 +359,20 @@ static void *run(void *arg)
         size_t count = take_group(ingest, batches);
         bool over = ingest->stopping && count == 0;
         bool down = ingest->down;
+        ingest->behind |= count > 0;
         pthread_mutex_unlock(&ingest->lock);
-        if (over)
-            return NULL;
         if (count > 0)
             commit_group(ingest, batches, count);
-        else if (down && connect_again(ingest, NULL) == ST_OK)
+        else if (!over && down && connect_again(ingest, NULL) == ST_OK)
             ingest->days.count = 0; /* it may be another database now: a restore */
         pthread_mutex_lock(&ingest->lock);
+        int64_t left_us;
+        if (follow_is_due(ingest, &left_us))
+            follow(ingest);
+        if (over) {
+            pthread_mutex_unlock(&ingest->lock);
+            return NULL;
+        }
     }
 }
 
@@ -321,6 +382,7 @@ static void ingest_free(struct ingest *ingest)
 {
     db_release(ingest->db);
     pthread_cond_destroy(&ingest->changed);
+    pthread_cond_destroy(&ingest->settled);
     pthread_mutex_destroy(&ingest->lock);
     free(ingest);
 }
@@ -337,6 +399,7 @@ enum status ingest_start(struct db_pool *pool, struct fleet *fleet,
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&ingest->changed, &attr);
     pthread_condattr_destroy(&attr);
+    pthread_cond_init(&ingest->settled, NULL);
     pthread_mutex_init(&ingest->lock, NULL);
     ingest->pool = pool;
     ingest->fleet = fleet;
@@ -365,9 +428,20 @@ void ingest_stop(struct ingest *ingest)
     pthread_mutex_lock(&ingest->lock);
     ingest->stopping = true;
     pthread_cond_broadcast(&ingest->changed);
+    pthread_cond_broadcast(&ingest->settled);
     pthread_mutex_unlock(&ingest->lock);
     pthread_join(ingest->thread, NULL);
     ingest_free(ingest);
+}
+
+void ingest_settle(struct ingest *ingest)
+{
+    pthread_mutex_lock(&ingest->lock);
+    uint64_t asked = ++ingest->follow_asked;
+    pthread_cond_signal(&ingest->changed);
+    while (ingest->follow_done < asked && !ingest->down && !ingest->stopping)
+        pthread_cond_wait(&ingest->settled, &ingest->lock);
+    pthread_mutex_unlock(&ingest->lock);
 }
 
 void ingest_read_stats(struct ingest *ingest, struct ingest_stats *ret_stats)

@@ -81,6 +81,9 @@ void ingest_stop(struct ingest *ingest);
  * else the caller keeps it: ST_BUSY when the queue is full, ST_DB while the database is away. */
 enum status ingest_submit(struct ingest *ingest, struct ingest_batch *batch,
                           struct err *err) MUST_CHECK;
+/* Waits until the rows of hosts say what the snapshots accepted before this call say (they follow
+ * some time after); not while the database is away or the committer stops. */
+void ingest_settle(struct ingest *ingest);
 void ingest_read_stats(struct ingest *ingest, struct ingest_stats *ret_stats);
 
 /* What a body is made of. The second of each pair holds several documents. */

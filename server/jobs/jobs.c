@@ -4,7 +4,9 @@
 #include "common/log.h"
 #include "server/app.h"
 #include "server/jobs/analysis_run.h"
+#include "server/jobs/history.h"
 #include "server/jobs/rollup.h"
+#include "server/jobs/seal.h"
 #include "server/jobs/wants_refresh.h"
 #include "server/notify/notify.h"
 #include "server/store/partition.h"
@@ -21,6 +23,9 @@
 /* After a failure or without the lock: soon again, another server may have gone. */
 #define RETRY_INTERVAL_US (30 * US_PER_SECOND)
 #define LEASE_WAIT_US     (10 * US_PER_SECOND)
+/* Of one pass: sealing the six hours of a large fleet must not hold the analysis up. */
+#define SEAL_BUDGET_US    (20 * US_PER_SECOND)
+#define HISTORY_BUDGET_US (10 * US_PER_SECOND)
 
 struct jobs {
     struct app *app;
@@ -119,22 +124,50 @@ static enum status roll_up(struct jobs *jobs, struct err *err)
     return rollup_pass(jobs->db, oldest, &jobs->stop, err);
 }
 
+static enum status seal(struct jobs *jobs, struct err *err)
+{
+    struct seal_options options = {.now_us = clock_wall_us(),
+                                   .settle_us = SEAL_SETTLE_US,
+                                   .drop_us = SEAL_DROP_US,
+                                   .budget_us = SEAL_BUDGET_US};
+    struct seal_counts counts = {0};
+    return seal_pass(jobs->db, &options, &jobs->stop, &counts, err);
+}
+
+static enum status keep_history(struct jobs *jobs, struct err *err)
+{
+    int64_t now = clock_wall_us();
+    struct history_options options = {.now_us = now,
+                                      .oldest_us = now - jobs->app->config->rollup_retention_us,
+                                      .whole_us = now - jobs->app->config->retention_us,
+                                      .budget_us = HISTORY_BUDGET_US};
+    return history_pass(jobs->db, &options, &jobs->stop, err);
+}
+
 static enum status keep_partitions(struct jobs *jobs, struct err *err)
 {
     const struct config *config = jobs->app->config;
     int64_t now = clock_wall_us();
     const int64_t soon[] = {now, now + US_PER_DAY}; /* no first snapshot of a day has to wait */
+    const int64_t next_span[] = {now, now + SPAN_US};
     size_t dropped = 0;
     enum status status = partition_ensure(jobs->db, PARTITION_SNAPSHOT, soon, 2, err);
 
     if (status == ST_OK)
+        status = partition_ensure(jobs->db, PARTITION_SNAPSHOT_BLOCK, next_span, 2, err);
+    if (status == ST_OK)
         status = partition_ensure(jobs->db, PARTITION_TAG_HOUR, soon, 2, err);
-    if (status == ST_OK && config->retention_us > 0)
-        status =
-            partition_drop(jobs->db, PARTITION_SNAPSHOT, now - config->retention_us, &dropped, err);
-    if (status == ST_OK && config->rollup_retention_us > 0)
-        status = partition_drop(jobs->db, PARTITION_TAG_HOUR, now - config->rollup_retention_us,
+    /* The rows first: what they point at goes after them. Blocks are dropped when they are sealed;
+     * here only what could not be sealed for as long as snapshots are kept. */
+    for (int table = 0; status == ST_OK && config->retention_us > 0 && table < PARTITION_TAG_HOUR;
+         table++)
+        status = partition_drop(jobs->db, (enum partition_table)table, now - config->retention_us,
                                 &dropped, err);
+    for (int table = PARTITION_TAG_HOUR;
+         status == ST_OK && config->rollup_retention_us > 0 && table < PARTITION_TABLE_COUNT;
+         table++)
+        status = partition_drop(jobs->db, (enum partition_table)table,
+                                now - config->rollup_retention_us, &dropped, err);
     return status;
 }
 
@@ -162,6 +195,8 @@ static const struct {
      end_mutes}, /* first: a pass says less of why it opens one */
     {"analysis", "the analysis pass failed", analyze},
     {"rollups", "the rollup failed", roll_up},
+    {"sealing", "the sealing of snapshots failed", seal},
+    {"long history", "the long history could not be written", keep_history},
     {"partitions", "the upkeep of partitions failed", keep_partitions},
     {"log of changes", "the log of changes could not be shortened", forget_changes},
 };
@@ -277,6 +312,7 @@ static void *jobs_main(void *arg)
     refresh(jobs);
     while (!atomic_load(&jobs->stop)) {
         int64_t start = clock_mono_us();
+        ingest_settle(jobs->app->ingest);
         bool ok = pass(jobs);
         refresh(jobs);
         int64_t spent = clock_mono_us() - start;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the server does by itself, in one thread: every analyze_interval an analysis pass, then the
- * rollups of hours that snapshots have arrived for, then partitions and retention. Of several
+ * rollups of hours that snapshots have arrived for, then sealing, the long history, partitions and
+ * retention. Of several
  * servers on one database only the one that holds the analyzer's advisory lock works; the others
  * ask for it again each time. A failed pass is logged and tried again at the next turn.
  */

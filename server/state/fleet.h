@@ -14,7 +14,22 @@
 
 struct fleet;
 
-/* Rows are kept compact (see fleet.c); read them through host_state_row and host_state_find. */
+/* What ingest has to know of the newest snapshot to take the next one without asking the database.
+ * The committer's own, also once published: nobody else reads it. */
+struct ingest_mark {
+    bool known;      /* else: ask the database */
+    bool row_behind; /* the host's row says less than this state; see group.h */
+    bool has_facts;  /* the database holds attributes and drivers of the host */
+    int32_t chain;
+    int64_t keyframe_at_us;
+    int64_t sequence_max; /* of this boot */
+    int64_t live_boot_at_us;
+    int64_t live_taken_at_us;
+    int64_t published_us; /* monotonic */
+};
+
+/* Rows are kept compact (see host_state.c); read them through host_state_row and host_state_find.
+ */
 struct host_state {
     int64_t key;      /* host.host_id in the database */
     const char *id;   /* the agent's own identity */
@@ -28,6 +43,7 @@ struct host_state {
     size_t attribute_count;
     struct snapshot_agent agent;                   /* not present: its agent never told */
     const struct compact_table *table[POOL_COUNT]; /* NULL: unknown */
+    struct ingest_mark mark;                       /* set by who publishes */
 };
 
 struct host_row {

@@ -14,6 +14,8 @@ void chain_done(struct chain *chain)
 
 bool chain_fits(const struct chain *chain, const struct chain_row *row)
 {
+    if (row->damaged)
+        return false;
     return row->keyframe ||
            (chain->valid && row->base == chain->sequence && row->boot_at_us == chain->boot_at_us);
 }
@@ -23,7 +25,9 @@ enum status chain_put(struct chain *chain, const struct chain_row *row, struct e
     struct arena *arena = &chain->arena[!chain->turn];
     struct snapshot_table table[POOL_COUNT];
     arena_done(arena);
-    enum status status = chunk_decode(row->block, row->block_length, arena, table, err);
+    enum status status = row->block == NULL && row->sealed != NULL
+                             ? sealed_tables(row->sealed, row->sealed_index, arena, table, err)
+                             : chunk_decode(row->block, row->block_length, arena, table, err);
     for (int pool = 0; status == ST_OK && !row->keyframe && pool < POOL_COUNT; pool++) {
         struct snapshot_table changed = table[pool];
         /* Without rows there may be no columns to compare: nothing changed. */

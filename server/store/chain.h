@@ -7,16 +7,21 @@
 #define SERVER_STORE_CHAIN_H
 
 #include "common/snapshot.h"
+#include "server/chunk/sealed.h"
 
-/* One stored row; the block is borrowed. */
+/* One stored row; block and chunk are borrowed. */
 struct chain_row {
     int64_t taken_at_us;
     int64_t boot_at_us;
     int64_t sequence;
     int64_t base;
-    bool keyframe;
+    bool keyframe; /* complete by itself */
+    bool damaged;  /* its chunk could not be read: it has neither of the two */
     const void *block;
     size_t block_length;
+    struct sealed
+        *sealed; /* where it is sealed; block is then NULL, unless it is there as a block */
+    size_t sealed_index;
 };
 
 struct chain {

@@ -27,6 +27,14 @@ static void write_cause(const struct finding_cause *cause, struct strbuf *out)
         strbuf_printf(out, ",\"risk_ratio\":%.17g", cause->risk_ratio);
     if (isfinite(cause->q_value))
         strbuf_printf(out, ",\"q_value\":%.17g", cause->q_value);
+    write_text(out, "and_attribute", cause->and_attribute);
+    write_text(out, "and_value", cause->and_value);
+    write_text(out, "first_bad", cause->first_bad);
+    write_text(out, "last_good", cause->last_good);
+    write_text(out, "first_good", cause->first_good);
+    if (cause->changed_hosts > 0 && isfinite(cause->rate_before) && isfinite(cause->rate_after))
+        strbuf_printf(out, ",\"changed\":[%zu,%.17g,%.17g]", cause->changed_hosts,
+                      cause->rate_before, cause->rate_after);
     strbuf_putc(out, '}');
 }
 
@@ -83,6 +91,12 @@ static size_t read_count(const json_t *counts, size_t index)
     return value > 0 ? (size_t)value : 0;
 }
 
+static double read_rate(const json_t *list, size_t index)
+{
+    const json_t *value = json_array_get(list, index);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
 static void read_cause(const json_t *json, struct arena *arena, struct finding_cause *cause,
                        bool *failed)
 {
@@ -96,6 +110,15 @@ static void read_cause(const json_t *json, struct arena *arena, struct finding_c
     cause->unaffected_with = read_count(counts, 3);
     cause->risk_ratio = read_real(json, "risk_ratio");
     cause->q_value = read_real(json, "q_value");
+    cause->and_attribute = read_text(json, "and_attribute", arena, failed);
+    cause->and_value = read_text(json, "and_value", arena, failed);
+    cause->first_bad = read_text(json, "first_bad", arena, failed);
+    cause->last_good = read_text(json, "last_good", arena, failed);
+    cause->first_good = read_text(json, "first_good", arena, failed);
+    const json_t *changed = json_object_get(json, "changed"); /* missing in older documents */
+    cause->changed_hosts = read_count(changed, 0);
+    cause->rate_before = json_is_array(changed) ? read_rate(changed, 1) : NAN;
+    cause->rate_after = json_is_array(changed) ? read_rate(changed, 2) : NAN;
 }
 
 enum status finding_doc_read(const char *text, struct arena *arena, struct finding *ret_finding,

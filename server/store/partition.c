@@ -12,7 +12,11 @@ const struct stmt_table partition_statements = {statements, sizeof statements / 
 
 static const char *const names[PARTITION_TABLE_COUNT] = {
     [PARTITION_SNAPSHOT] = "snapshot",
+    [PARTITION_SNAPSHOT_BLOCK] = "snapshot_block",
+    [PARTITION_SNAPSHOT_CHUNK] = "snapshot_chunk",
     [PARTITION_TAG_HOUR] = "tag_hour",
+    [PARTITION_HOST_HOUR] = "host_hour",
+    [PARTITION_HOST_TAG_DAY] = "host_tag_day",
 };
 
 enum status partition_ensure(struct db *db, enum partition_table table, const int64_t *moments_us,

@@ -1,14 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time partitions: days of `snapshot`, months of `tag_hour`. Made on demand, dropped by retention.
- * Idempotent and safe from several servers at once (advisory lock inside the SQL function).
+ * Time partitions: days of `snapshot` and `snapshot_chunk`, six hours of arrival of
+ * `snapshot_block`, months of `tag_hour`. Made on demand, dropped by retention (blocks: once
+ * sealed, see store_seal.h). Idempotent and safe from several servers at once (advisory lock inside
+ * the SQL function).
  */
 #ifndef SERVER_STORE_PARTITION_H
 #define SERVER_STORE_PARTITION_H
 
 #include "server/store/db.h"
 
-enum partition_table { PARTITION_SNAPSHOT, PARTITION_TAG_HOUR, PARTITION_TABLE_COUNT };
+enum partition_table {
+    PARTITION_SNAPSHOT,
+    PARTITION_SNAPSHOT_BLOCK,
+    PARTITION_SNAPSHOT_CHUNK,
+    PARTITION_TAG_HOUR, /* from here on: kept as long as rollups */
+    PARTITION_HOST_HOUR,
+    PARTITION_HOST_TAG_DAY,
+    PARTITION_TABLE_COUNT
+};
+
+/* Of snapshot_block's partitions, and of what one sealed chunk covers. */
+#define SPAN_US (6 * US_PER_HOUR)
+static inline int64_t span_start(int64_t us)
+{
+    int64_t rest = us % SPAN_US;
+    return us - rest - (rest < 0 ? SPAN_US : 0);
+}
 
 /* Makes what is missing for these moments (us). Not inside a transaction that reads the table. */
 enum status partition_ensure(struct db *db, enum partition_table table, const int64_t *moments_us,

@@ -15,6 +15,10 @@ extern const struct stmt_table partition_statements;
 extern const struct stmt_table store_hosts_statements;
 extern const struct stmt_table store_snapshots_statements;
 extern const struct stmt_table store_ingest_statements;
+extern const struct stmt_table store_blocks_statements;
+extern const struct stmt_table store_history_statements;
+extern const struct stmt_table store_seal_statements;
+extern const struct stmt_table store_series_statements;
 extern const struct stmt_table store_load_statements;
 
 #endif

@@ -14,6 +14,10 @@ enum {
     ADD_HOSTS,
     UPDATE_HOSTS,
     ADD_ROWS,
+    ADD_NEW_ROWS,
+    CATCH_UP,
+    CATCH_UP_SOME,
+    FOLLOW,
     ATTRIBUTES_FORGET,
     ATTRIBUTES_END,
     ATTRIBUTES_BEGIN,
@@ -44,6 +48,45 @@ enum {
     "((" a ".version, " a ".company) IS NOT DISTINCT FROM (" b ".version, " b ".company) AND "     \
     "CASE WHEN coalesce(" a ".sha256, " b ".sha256) IS NULL THEN " a ".tags = " b ".tags "         \
     "ELSE coalesce(" a ".sha256 = " b ".sha256, true) END)"
+
+/* What a snapshot is kept as: a row in snapshot and its block in snapshot_block, by one statement.
+ * big_blocks stay in the row: they are rare, and asked for by themselves. */
+#define INSERT_BLOCKS                                                                              \
+    "blocks AS (INSERT INTO snapshot_block (host_id, taken_at, boot_at, sequence, received_at,"    \
+    " detail, block) SELECT b.host_id, b.taken_at, b.boot_at, b.sequence, $23,"                    \
+    " nullif(b.detail::jsonb - '{format,host,taken_at,big_blocks}'::text[], '{}'), b.block"        \
+    " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $21::text[],"  \
+    " $22::bytea[]) AS b (host_id, taken_at, boot_at, sequence, detail, block))"
+#define INSERT_ROWS                                                                                \
+    "INSERT INTO snapshot (host_id, taken_at, boot_at, sequence, base,"                            \
+    " keyframe, keyframe_at, chain, received_at, row_count, nonpaged_bytes, paged_bytes,"          \
+    " nonpaged_limit_bytes, paged_limit_bytes, commit_bytes, commit_limit_bytes,"                  \
+    " physical_bytes, available_bytes, handles, processes, threads, alloc_failures,"               \
+    " detail) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"                        \
+    " g.chain = 0, g.keyframe_at, g.chain::integer, $23, g.row_count::integer,"                    \
+    " g.t0, g.t1, g.t2, g.t3, g.t4, g.t5, g.t6, g.t7, g.t8, g.t9, g.t10, g.t11,"                   \
+    " CASE WHEN g.detail LIKE '%\"big_blocks\"%' AND g.detail::jsonb ? 'big_blocks' THEN"          \
+    " jsonb_build_object('big_blocks', g.detail::jsonb -> 'big_blocks') END FROM unnest("          \
+    "$1::bigint[], $2::timestamptz[],"                                                             \
+    " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"             \
+    " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],"                    \
+    " $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],"                  \
+    " $18::bigint[], $19::bigint[], $20::bigint[], $21::text[])"                                   \
+    " AS g (host_id, taken_at, boot_at, sequence, base, keyframe_at, chain, row_count,"            \
+    " t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, detail)"
+#define INSERT_ROW_TYPES "IZZIIZIIIIIIIIIIIIIITXz"
+/* Only documents in order, of the boot the row names, come before their host's row: see group.h. */
+#define CATCH_UP_HOSTS                                                                             \
+    "UPDATE host h SET last_seen_at = n.taken_at, received_at = n.received_at,"                    \
+    " sequence = n.sequence, sequence_max = greatest(h.sequence_max, n.sequence),"                 \
+    " keyframe_at = n.keyframe_at, chain = n.chain,"                                               \
+    " live_taken_at = CASE WHEN h.live_boot_at = h.boot_at"                                        \
+    " THEN greatest(h.live_taken_at, n.taken_at) ELSE h.live_taken_at END"                         \
+    " FROM host o CROSS JOIN LATERAL (SELECT s.taken_at, s.received_at, s.sequence,"               \
+    " s.keyframe_at, s.chain FROM snapshot s WHERE s.host_id = o.host_id"                          \
+    " AND s.taken_at > o.last_seen_at AND s.boot_at = o.boot_at"                                   \
+    " ORDER BY s.taken_at DESC LIMIT 1) AS n"                                                      \
+    " WHERE h.host_id = o.host_id AND h.keyframe_at IS NOT NULL AND h.last_seen_at < n.taken_at"
 
 static const struct stmt statements[] = {
     [LOCK_HOSTS] =
@@ -82,25 +125,33 @@ static const struct stmt statements[] = {
              " agent_version, agent_waiting, agent_dropped, agent_simulated)"
              " WHERE h.host_id = g.host_id",
              "ITZZZIIZIZXZXzZZBTIIB", ""),
-    [ADD_ROWS] = STMT(
-        "ingest_add_rows",
-        "WITH added AS (INSERT INTO snapshot (host_id, taken_at, boot_at, sequence, base,"
-        " keyframe, keyframe_at, chain, received_at, row_count, nonpaged_bytes, paged_bytes,"
-        " nonpaged_limit_bytes, paged_limit_bytes, commit_bytes, commit_limit_bytes,"
-        " physical_bytes, available_bytes, handles, processes, threads, alloc_failures,"
-        " detail, block) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"
-        " g.chain = 0, g.keyframe_at, g.chain::integer, $23, g.row_count::integer,"
-        " g.t0, g.t1, g.t2, g.t3, g.t4, g.t5, g.t6, g.t7, g.t8, g.t9, g.t10, g.t11,"
-        " g.detail::jsonb - '{format,host,taken_at}'::text[], g.block FROM unnest($1::bigint[],"
-        " $2::timestamptz[],"
-        " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"
-        " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],"
-        " $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],"
-        " $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::bytea[])"
-        " AS g (host_id, taken_at, boot_at, sequence, base, keyframe_at, chain, row_count,"
-        " t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, detail, block)"
-        " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM added",
-        "IZZIIZIIIIIIIIIIIIIITXz", "i"),
+    [ADD_ROWS] = STMT("ingest_add_rows",
+                      "WITH " INSERT_BLOCKS ", added AS (" INSERT_ROWS
+                      " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM added",
+                      INSERT_ROW_TYPES, "i"),
+    [ADD_NEW_ROWS] =
+        STMT("ingest_add_new_rows", "WITH " INSERT_BLOCKS " " INSERT_ROWS, INSERT_ROW_TYPES, ""),
+    [CATCH_UP] = STMT("ingest_catch_up", CATCH_UP_HOSTS, "", ""),
+    [CATCH_UP_SOME] = STMT("ingest_catch_up_some", CATCH_UP_HOSTS " AND h.id = ANY ($1)", "T", ""),
+    [FOLLOW] =
+        STMT("ingest_follow",
+             "UPDATE host h SET last_seen_at = g.last_seen_at, received_at = $9,"
+             " sequence = g.sequence, sequence_max = g.sequence_max,"
+             " keyframe_at = g.keyframe_at, chain = g.chain::integer,"
+             " live_taken_at = greatest(h.live_taken_at, g.live_taken_at),"
+             " agent_version = CASE WHEN g.told THEN g.agent_version ELSE h.agent_version END,"
+             " agent_waiting = CASE WHEN g.told THEN g.agent_waiting ELSE h.agent_waiting END,"
+             " agent_dropped = CASE WHEN g.told THEN g.agent_dropped ELSE h.agent_dropped END,"
+             " agent_simulated = CASE WHEN g.told THEN g.agent_simulated"
+             " ELSE h.agent_simulated END FROM unnest($1::bigint[], $2::timestamptz[],"
+             " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"
+             " $8::timestamptz[], $10::boolean[], $11::text[], $12::bigint[], $13::bigint[],"
+             " $14::boolean[]) WITH ORDINALITY AS g (host_id, last_seen_at, boot_at, sequence,"
+             " sequence_max, keyframe_at, chain, live_taken_at, told, agent_version,"
+             " agent_waiting, agent_dropped, agent_simulated, place)"
+             " WHERE h.host_id = g.host_id AND h.boot_at = g.boot_at"
+             " AND h.last_seen_at <= g.last_seen_at RETURNING g.place",
+             "IZZIIZIZzBTIIB", "i"),
 
     /* A value that began at this very moment and is contradicted now never held. */
     [ATTRIBUTES_FORGET] =
@@ -392,6 +443,51 @@ enum status store_ingest_update_hosts(struct db *db, struct ingest_host *const *
     return db_exec(db, &statements[UPDATE_HOSTS], &params, NULL, err);
 }
 
+enum status store_ingest_catch_up(struct db *db, const char *const *ids, size_t count,
+                                  struct err *err)
+{
+    struct db_params params = {0};
+    if (ids == NULL)
+        return db_exec(db, &statements[CATCH_UP], NULL, NULL, err);
+    db_p_text_array(&params, ids, count);
+    return db_exec(db, &statements[CATCH_UP_SOME], &params, NULL, err);
+}
+
+enum status store_ingest_follow(struct db *db, const struct ingest_host *hosts, size_t count,
+                                int64_t now_us, bool *ret_followed, struct err *err)
+{
+    AUTO_ARENA struct arena arena = {0};
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct host_columns columns;
+    struct db_params params = {0};
+    if (!host_columns_alloc(&arena, count, &columns))
+        return err_set(err, ST_NOMEM, "could not update hosts: out of memory");
+    for (size_t i = 0; i < count; i++)
+        host_columns_put(&columns, i, &hosts[i]);
+    int64_t *const *number = columns.number;
+    db_p_i64_array(&params, number[HOST_KEY], count);
+    db_p_time_array(&params, number[HOST_LAST], count);
+    db_p_time_array(&params, number[HOST_BOOT], count);
+    db_p_i64_array(&params, number[HOST_SEQUENCE], count);
+    db_p_i64_array(&params, number[HOST_SEQUENCE_MAX], count);
+    db_p_time_array(&params, number[HOST_KEYFRAME], count);
+    db_p_i64_array(&params, number[HOST_CHAIN], count);
+    db_p_time_array(&params, number[HOST_LIVE_TAKEN], count);
+    db_p_time(&params, now_us);
+    db_p_bool_array(&params, columns.told, count);
+    db_p_text_array(&params, columns.version, count);
+    db_p_i64_array(&params, number[HOST_AGENT_WAITING], count);
+    db_p_i64_array(&params, number[HOST_AGENT_DROPPED], count);
+    db_p_bool_array(&params, columns.simulated, count);
+    enum status status = db_exec(db, &statements[FOLLOW], &params, &result, err);
+    if (status != ST_OK)
+        return status;
+    memset(ret_followed, 0, count * sizeof *ret_followed);
+    for (size_t row = 0; row < db_rows(result); row++)
+        ret_followed[db_i64(result, row, 0) - 1] = true;
+    return ST_OK;
+}
+
 /* ---- rows ------------------------------------------------------------------ */
 
 enum {
@@ -423,18 +519,16 @@ static void row_numbers(const struct ingest_row *row, size_t i, int64_t *const n
                                         : INT64_MIN;
 }
 
-enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size_t count,
-                              int64_t now_us, size_t *ret_added, struct err *err)
+static enum status row_params(struct arena *arena, const struct ingest_row *rows, size_t count,
+                              int64_t now_us, struct db_params *ret_params, struct err *err)
 {
-    AUTO_ARENA struct arena arena = {0};
-    AUTO_DBRESULT struct db_result *result = NULL;
     int64_t *number[ROW_NUMBERS];
     bool room = true;
     for (int i = 0; i < ROW_NUMBERS; i++)
-        room = (number[i] = arena_alloc(&arena, count, sizeof **number)) != NULL && room;
-    const char **detail = arena_alloc(&arena, count, sizeof *detail);
-    const void **block = arena_alloc(&arena, count, sizeof *block);
-    size_t *lengths = arena_alloc(&arena, count, sizeof *lengths);
+        room = (number[i] = arena_alloc(arena, count, sizeof **number)) != NULL && room;
+    const char **detail = arena_alloc(arena, count, sizeof *detail);
+    const void **block = arena_alloc(arena, count, sizeof *block);
+    size_t *lengths = arena_alloc(arena, count, sizeof *lengths);
     if (!room || detail == NULL || block == NULL || lengths == NULL)
         return err_set(err, ST_NOMEM, "could not add snapshots: out of memory");
     for (size_t i = 0; i < count; i++) {
@@ -443,20 +537,39 @@ enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size
         block[i] = rows[i].block;
         lengths[i] = rows[i].block_length;
     }
-    struct db_params params = {0};
     for (int i = 0; i < ROW_NUMBERS; i++) {
         if (i == TAKEN || i == BOOT || i == KEYFRAME)
-            db_p_time_array(&params, number[i], count);
+            db_p_time_array(ret_params, number[i], count);
         else
-            db_p_i64_array(&params, number[i], count);
+            db_p_i64_array(ret_params, number[i], count);
     }
-    db_p_text_array(&params, detail, count);
-    db_p_bytes_array(&params, block, lengths, count);
-    db_p_time(&params, now_us);
-    enum status status = db_exec(db, &statements[ADD_ROWS], &params, &result, err);
+    db_p_text_array(ret_params, detail, count);
+    db_p_bytes_array(ret_params, block, lengths, count);
+    db_p_time(ret_params, now_us);
+    return ST_OK;
+}
+
+enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size_t count,
+                              int64_t now_us, size_t *ret_added, struct err *err)
+{
+    AUTO_ARENA struct arena arena = {0};
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+    enum status status = row_params(&arena, rows, count, now_us, &params, err);
+    if (status == ST_OK)
+        status = db_exec(db, &statements[ADD_ROWS], &params, &result, err);
     if (status == ST_OK)
         *ret_added = (size_t)db_i64(result, 0, 0);
     return status;
+}
+
+enum status store_ingest_new_rows(struct db *db, const struct ingest_row *rows, size_t count,
+                                  int64_t now_us, struct err *err)
+{
+    AUTO_ARENA struct arena arena = {0};
+    struct db_params params = {0};
+    enum status status = row_params(&arena, rows, count, now_us, &params, err);
+    return status == ST_OK ? db_exec(db, &statements[ADD_NEW_ROWS], &params, NULL, err) : status;
 }
 
 /* ---- facts ----------------------------------------------------------------- */

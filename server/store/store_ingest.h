@@ -35,6 +35,15 @@ struct ingest_host {
     int64_t live_taken_at_us;    /* newest taken_at of it; TIME_UNKNOWN: none yet */
 };
 
+/* Brings rows up to the newest snapshot held, where they are behind (see store_ingest_follow). ids
+ * NULL: of all hosts. */
+enum status store_ingest_catch_up(struct db *db, const char *const *ids, size_t count,
+                                  struct err *err) MUST_CHECK;
+/* What host rows say of the newest snapshot, later than it was stored: of key, last_seen_us,
+ * boot_at_us, sequence, sequence_max, keyframe_at_us, chain, live_taken_at_us and agent. A row of
+ * another boot, or that says more by now, is left as it is: ret_followed[i] is false then. */
+enum status store_ingest_follow(struct db *db, const struct ingest_host *hosts, size_t count,
+                                int64_t now_us, bool *ret_followed, struct err *err) MUST_CHECK;
 /* Locks the rows of the hosts that exist and fills them in (by id). */
 enum status store_ingest_lock(struct db *db, struct ingest_host *const *hosts, size_t count,
                               struct err *err) MUST_CHECK;
@@ -58,9 +67,13 @@ struct ingest_row {
     const void *block;
     size_t block_length;
 };
-/* ret_added < count: some were held already and were left out. */
+/* ret_added < count: some were held already and were left out; the transaction must not be
+ * committed then, since all blocks were appended. The partition of arrival (now_us) is there. */
 enum status store_ingest_rows(struct db *db, const struct ingest_row *rows, size_t count,
                               int64_t now_us, size_t *ret_added, struct err *err) MUST_CHECK;
+/* All or, where one is held already, none: ST_CONFLICT. */
+enum status store_ingest_new_rows(struct db *db, const struct ingest_row *rows, size_t count,
+                                  int64_t now_us, struct err *err) MUST_CHECK;
 
 /*
  * Facts of one document. `late`: a newer document has brought facts before. In order, the document

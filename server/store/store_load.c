@@ -6,6 +6,7 @@
 #include "server/store/chain.h"
 #include "server/store/registry.h"
 #include "server/store/store_hosts.h"
+#include "server/store/store_ingest.h"
 #include "server/store/store_snapshots.h"
 
 #include <string.h>
@@ -17,8 +18,9 @@
 enum { HOSTS_AFTER, HOST_ONE, BLOCKS, NEWEST, ATTRIBUTES, MOMENTS };
 #define HOST_COLUMNS                                                                               \
     "host_id, id, name, last_seen_at, boot_at, sequence, keyframe_at, chain, agent_version, "      \
-    "agent_waiting, agent_dropped, agent_simulated"
-#define HOST_TYPES "ittzzizdtiib"
+    "agent_waiting, agent_dropped, agent_simulated, sequence_max, live_boot_at, live_taken_at, "   \
+    "attributes_at IS NOT NULL AND drivers_at IS NOT NULL"
+#define HOST_TYPES "ittzzizdtiibizzb"
 static const struct stmt statements[] = {
     [HOSTS_AFTER] = STMT("load_hosts_after",
                          "SELECT " HOST_COLUMNS " FROM host WHERE keyframe_at IS NOT NULL"
@@ -29,11 +31,16 @@ static const struct stmt statements[] = {
                       " AND host_id = $1",
                       "i", HOST_TYPES),
     [BLOCKS] = STMT("load_blocks",
-                    "SELECT g.place, s.taken_at, s.boot_at, s.sequence, s.base, s.keyframe, s.block"
-                    " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])"
+                    "SELECT g.place, s.taken_at, s.boot_at, s.sequence, s.base, s.keyframe,"
+                    " coalesce(s.block, b.block) FROM unnest($1::bigint[], $2::timestamptz[], "
+                    "$3::timestamptz[])"
                     " WITH ORDINALITY AS g (host_id, from_at, to_at, place) CROSS JOIN LATERAL"
                     " (SELECT * FROM snapshot WHERE snapshot.host_id = g.host_id"
                     " AND taken_at BETWEEN g.from_at AND g.to_at) AS s"
+                    " LEFT JOIN snapshot_block b ON b.host_id = s.host_id"
+                    " AND b.taken_at = s.taken_at AND b.boot_at IS NOT DISTINCT FROM s.boot_at"
+                    " AND b.sequence IS NOT DISTINCT FROM s.sequence"
+                    " AND b.received_at = s.received_at"
                     " ORDER BY g.place, s.taken_at, s.sequence",
                     "IZZ", "izziibx"),
     [NEWEST] = STMT("load_newest",
@@ -139,14 +146,15 @@ static struct chain_row block_row(const struct db_result *result, size_t row)
     return out;
 }
 
-/* Walks the host's blocks; ST_NOT_FOUND when that does not lead to its newest snapshot. */
+/* Walks the host's blocks; ST_NOT_FOUND when that does not lead to its newest snapshot, as for a
+ * host that is silent since its snapshots were sealed. */
 static enum status host_tables(struct batch *batch, size_t place, const struct snapshot *newest,
                                struct chain *chain, struct err *err)
 {
     enum status status = ST_NOT_FOUND;
     for (; of_place(batch->blocks, batch->block_at, place); batch->block_at++) {
         struct chain_row row = block_row(batch->blocks, batch->block_at);
-        if (!chain_fits(chain, &row))
+        if (row.block == NULL || !chain_fits(chain, &row))
             continue;
         enum status put = chain_put(chain, &row, err);
         if (put != ST_OK)
@@ -249,6 +257,13 @@ static enum status host_load(struct batch *batch, size_t i, struct host_state **
     if (status != ST_OK)
         return status;
     host_state_set_recent(host, moments, moment_count);
+    host->mark = (struct ingest_mark){.known = true,
+                                      .has_facts = db_bool(batch->hosts, i, 15),
+                                      .chain = (int32_t)db_i64(batch->hosts, i, 7),
+                                      .keyframe_at_us = db_time(batch->hosts, i, 6),
+                                      .sequence_max = number_or_unknown(batch->hosts, i, 12),
+                                      .live_boot_at_us = db_time(batch->hosts, i, 13),
+                                      .live_taken_at_us = db_time(batch->hosts, i, 14)};
     *ret_host = host;
     return ST_OK;
 }
@@ -256,6 +271,10 @@ static enum status host_load(struct batch *batch, size_t i, struct host_state **
 enum status fleet_load(struct db *db, struct fleet *fleet, struct err *err)
 {
     int64_t after = 0;
+    /* A server that was killed may have left rows of hosts behind their snapshots. */
+    enum status caught_up = store_ingest_catch_up(db, NULL, 0, err);
+    if (caught_up != ST_OK)
+        return caught_up;
     for (;;) {
         CLEANUP(batch_done) struct batch batch = {.db = db};
         struct db_params params = {0};

@@ -20,8 +20,8 @@ static const struct stmt statements[] = {
          " AS r (pool, tag, hosts, sum, p50, p90, p99, max, outstanding, buckets)",
          "zTTIIIIIIIT", ""),
     STMT("rollup_dirty",
-         "SELECT date_trunc('hour', taken_at, 'UTC') AS hour, max(received_at) FROM snapshot"
-         " WHERE received_at > coalesce($1, '-infinity') GROUP BY 1 ORDER BY 1",
+         "SELECT date_trunc('hour', taken_at, 'UTC') AS hour, max(received_at)"
+         " FROM snapshot_arrived($1) GROUP BY 1 ORDER BY 1",
          "z", "zz"),
     STMT("job_mark_get", "SELECT mark_at FROM job_mark WHERE name = $1", "t", "z"),
     STMT("job_mark_set",

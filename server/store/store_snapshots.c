@@ -2,40 +2,20 @@
 #include "server/store/store_snapshots.h"
 
 #include "common/snapshot_json.h"
-#include "server/chunk/chunk.h"
+#include "server/store/blocks.h"
 #include "server/store/chain.h"
 #include "server/store/registry.h"
 
 #include <string.h>
 
-/* Blocks are read a day at a time: about 300 rows and a megabyte for a host. */
+/* Rows are read a day at a time: about 300, and a megabyte, for a host. */
 #define WINDOW_US US_PER_DAY
 /* Longer than any chain ingest makes; ends a walk over damaged bases. */
 #define CHAIN_MAX 1000
 
-#define KEY_COLUMNS   "taken_at, boot_at, sequence, keyframe_at, chain"
-#define BLOCK_COLUMNS "taken_at, boot_at, sequence, base, keyframe, block"
-#define TOTAL_COLUMNS                                                                              \
-    "nonpaged_bytes, paged_bytes, nonpaged_limit_bytes, paged_limit_bytes, commit_bytes,"          \
-    " commit_limit_bytes, physical_bytes, available_bytes, handles, processes, threads,"           \
-    " alloc_failures"
+#define KEY_COLUMNS "taken_at, boot_at, sequence, keyframe_at, chain"
 
-enum {
-    AT,
-    BY_SEQUENCE,
-    BY_SEQUENCE_NO_BOOT,
-    BY_TIME,
-    BY_TIME_NO_BOOT,
-    BLOCKS,
-    BLOCK_BY_SEQUENCE,
-    BLOCK_BY_SEQUENCE_NO_BOOT,
-    REST,
-    PLAN,
-    TOTALS,
-    BOOTS,
-    COUNT_SINCE,
-    BIG_BLOCKS
-};
+enum { AT, BY_SEQUENCE, BY_SEQUENCE_NO_BOOT, BY_TIME, BY_TIME_NO_BOOT, PLAN, BIG_BLOCKS };
 static const struct stmt statements[] = {
     [AT] = STMT("snapshot_at",
                 "SELECT " KEY_COLUMNS " FROM snapshot WHERE host_id = $1 AND taken_at <= $2"
@@ -59,44 +39,10 @@ static const struct stmt statements[] = {
              "SELECT " KEY_COLUMNS " FROM snapshot WHERE host_id = $1 AND boot_at IS NULL"
              " AND taken_at = $2 AND sequence IS NULL",
              "iz", "zzizd"),
-    [BLOCKS] = STMT("snapshot_blocks",
-                    "SELECT " BLOCK_COLUMNS " FROM snapshot WHERE host_id = $1"
-                    " AND taken_at BETWEEN $2 AND $3 ORDER BY taken_at, sequence",
-                    "izz", "zziibx"),
-    [BLOCK_BY_SEQUENCE] =
-        STMT("snapshot_block_by_sequence",
-             "SELECT " BLOCK_COLUMNS " FROM snapshot WHERE host_id = $1 AND boot_at = $2"
-             " AND sequence = $3 ORDER BY taken_at LIMIT 1",
-             "izi", "zziibx"),
-    [BLOCK_BY_SEQUENCE_NO_BOOT] =
-        STMT("snapshot_block_by_sequence_no_boot",
-             "SELECT " BLOCK_COLUMNS " FROM snapshot WHERE host_id = $1 AND boot_at IS NULL"
-             " AND sequence = $2 ORDER BY taken_at LIMIT 1",
-             "ii", "zziibx"),
-    [REST] = STMT("snapshot_rest",
-                  "SELECT " TOTAL_COLUMNS ", detail FROM snapshot WHERE host_id = $1"
-                  " AND taken_at = $2 AND boot_at IS NOT DISTINCT FROM $3"
-                  " AND sequence IS NOT DISTINCT FROM $4",
-                  "izzi", "iiiiiiiiiiiij"),
     [PLAN] = STMT("snapshot_plan",
                   "SELECT " KEY_COLUMNS ", base FROM snapshot WHERE host_id = $1"
                   " AND taken_at BETWEEN $2 AND $3 ORDER BY taken_at, sequence",
                   "izz", "zzizdi"),
-    [TOTALS] = STMT("snapshot_totals",
-                    "SELECT DISTINCT ON (bucket) taken_at, boot_at, " TOTAL_COLUMNS
-                    " FROM (SELECT width_bucket(extract(epoch FROM taken_at)::float8,"
-                    " extract(epoch FROM $2::timestamptz)::float8,"
-                    " extract(epoch FROM $3::timestamptz)::float8 + 1, $4::integer) AS bucket,"
-                    " taken_at, boot_at, sequence, " TOTAL_COLUMNS
-                    " FROM snapshot WHERE host_id = $1 AND taken_at BETWEEN $2 AND $3) AS s"
-                    " ORDER BY bucket, taken_at DESC, sequence DESC NULLS LAST",
-                    "izzd", "zziiiiiiiiiiii"),
-    [BOOTS] = STMT("snapshot_boots",
-                   "SELECT boot_at, min(taken_at), max(taken_at), count(*) FROM snapshot"
-                   " WHERE host_id = $1 GROUP BY boot_at ORDER BY max(taken_at) DESC",
-                   "i", "zzzi"),
-    [COUNT_SINCE] = STMT("snapshot_count_since",
-                         "SELECT count(*) FROM snapshot WHERE taken_at >= $1", "z", "i"),
     [BIG_BLOCKS] = STMT("snapshot_big_blocks",
                         "SELECT taken_at, detail -> 'big_blocks' FROM snapshot WHERE host_id = $1"
                         " AND taken_at >= $2 AND detail ? 'big_blocks'"
@@ -162,52 +108,15 @@ enum status store_snapshot_by_time(struct db *db, int64_t host_key, int64_t boot
     return key_query(db, boot ? BY_TIME : BY_TIME_NO_BOOT, &params, ret_key, err);
 }
 
-/* ---- rows with blocks ------------------------------------------------------ */
+/* ---- following bases ------------------------------------------------------- */
 
-static struct chain_row row_read(const struct db_result *result, size_t row)
-{
-    struct chain_row out = {
-        .taken_at_us = db_time(result, row, 0),
-        .boot_at_us = db_time(result, row, 1),
-        .sequence = number_or_unknown(result, row, 2),
-        .base = number_or_unknown(result, row, 3),
-        .keyframe = db_bool(result, row, 4),
-    };
-    out.block = db_bytes(result, row, 5, &out.block_length);
-    return out;
-}
-
-static enum status blocks_read(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
-                               struct db_result **ret_result, struct err *err)
-{
-    struct db_params params = {0};
-    db_p_i64(&params, host_key);
-    db_p_time(&params, from_us);
-    db_p_time(&params, to_us);
-    return db_exec(db, &statements[BLOCKS], &params, ret_result, err);
-}
-
-static enum status block_by_sequence(struct db *db, int64_t host_key, int64_t boot_at_us,
-                                     int64_t sequence, struct db_result **ret_result,
-                                     struct err *err)
-{
-    struct db_params params = {0};
-    bool boot = boot_at_us != TIME_UNKNOWN;
-    db_p_i64(&params, host_key);
-    if (boot)
-        db_p_time(&params, boot_at_us);
-    db_p_i64(&params, sequence);
-    return db_exec(db, &statements[boot ? BLOCK_BY_SEQUENCE : BLOCK_BY_SEQUENCE_NO_BOOT], &params,
-                   ret_result, err);
-}
-
-/* The rows from a keyframe to the wanted one. Most come from one range; a base outside of it (the
- * host's clock was set) is fetched by its sequence. */
+/* The rows from a complete one to the wanted one. Most come from one range; a base outside of it
+ * (the host's clock was set) is fetched by its sequence. */
 struct path {
     struct db *db;
     int64_t host_key;
-    struct db_result *range;
-    struct db_result **extra;
+    const struct blocks *range;
+    struct blocks **extra; /* owned */
     size_t extra_count;
     struct chain_row *rows; /* newest first */
     size_t count;
@@ -215,9 +124,10 @@ struct path {
 
 static void path_done(struct path *path)
 {
-    db_result_free(path->range);
-    for (size_t i = 0; i < path->extra_count; i++)
-        db_result_free(path->extra[i]);
+    for (size_t i = 0; i < path->extra_count; i++) {
+        blocks_done(path->extra[i]);
+        free(path->extra[i]);
+    }
     free(path->extra);
     free(path->rows);
 }
@@ -225,10 +135,10 @@ static void path_done(struct path *path)
 static bool path_find(const struct path *path, int64_t boot_at_us, int64_t sequence,
                       struct chain_row *ret_row)
 {
-    for (size_t i = db_rows(path->range); i-- > 0;) {
-        struct chain_row row = row_read(path->range, i);
-        if (row.boot_at_us == boot_at_us && row.sequence == sequence) {
-            *ret_row = row;
+    for (size_t i = path->range->count; i-- > 0;) {
+        const struct chain_row *row = &path->range->rows[i];
+        if (row->boot_at_us == boot_at_us && row->sequence == sequence) {
+            *ret_row = *row;
             return true;
         }
     }
@@ -238,20 +148,30 @@ static bool path_find(const struct path *path, int64_t boot_at_us, int64_t seque
 static enum status path_fetch(struct path *path, int64_t boot_at_us, int64_t sequence,
                               struct chain_row *ret_row, struct err *err)
 {
-    struct db_result **extra =
-        reallocarray(path->extra, path->extra_count + 1, sizeof *path->extra);
+    struct stored_key key;
+    enum status status =
+        store_snapshot_by_sequence(path->db, path->host_key, boot_at_us, sequence, &key, err);
+    if (status != ST_OK)
+        return status == ST_NOT_FOUND ? err_set(err, status, "the base of a snapshot is gone")
+                                      : status;
+    struct blocks **extra = reallocarray(path->extra, path->extra_count + 1, sizeof *path->extra);
     if (extra == NULL)
         return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
     path->extra = extra;
-    struct db_result *result = NULL;
-    enum status status =
-        block_by_sequence(path->db, path->host_key, boot_at_us, sequence, &result, err);
+    struct blocks *blocks = calloc(1, sizeof *blocks);
+    if (blocks == NULL)
+        return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
+    path->extra[path->extra_count++] = blocks;
+    status =
+        blocks_read_tables(path->db, path->host_key, key.taken_at_us, key.taken_at_us, blocks, err);
     if (status != ST_OK)
         return status;
-    path->extra[path->extra_count++] = result;
-    if (db_rows(result) == 0)
+    size_t i = blocks_find(blocks, key.taken_at_us, boot_at_us, sequence);
+    if (i == SIZE_MAX)
         return err_set(err, ST_NOT_FOUND, "the base of a snapshot is gone");
-    *ret_row = row_read(result, 0);
+    *ret_row = blocks->rows[i];
+    if (ret_row->damaged && blocks->damage.code != ST_OK)
+        return err_set(err, ST_MALFORMED, "%s", blocks->damage.message);
     return ST_OK;
 }
 
@@ -263,11 +183,15 @@ static enum status path_walk(struct path *path, struct chain_row row, struct err
             return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
         path->rows = rows;
         path->rows[path->count++] = row;
+        if (row.damaged && path->range->damage.code != ST_OK)
+            return err_set(err, ST_MALFORMED, "%s", path->range->damage.message);
+        if (row.damaged)
+            return err_set(err, ST_NOT_FOUND, "the tables of a snapshot are gone");
         if (row.keyframe)
             return ST_OK;
         if (path->count > CHAIN_MAX)
             return err_set(err, ST_BUG, "the bases of a snapshot do not end");
-        struct chain_row base;
+        struct chain_row base = {0};
         if (!path_find(path, row.boot_at_us, row.base, &base)) {
             enum status status = path_fetch(path, row.boot_at_us, row.base, &base, err);
             if (status != ST_OK)
@@ -277,28 +201,28 @@ static enum status path_walk(struct path *path, struct chain_row row, struct err
     }
 }
 
-/* Complete tables of the snapshot with that key into chain. */
-static enum status chain_build(struct db *db, int64_t host_key, const struct stored_key *key,
-                               struct chain *chain, struct err *err)
+enum status store_chain_row(struct db *db, int64_t host_key, const struct blocks *range, size_t i,
+                            struct chain *chain, struct err *err)
 {
-    CLEANUP(path_done) struct path path = {.db = db, .host_key = host_key};
+    CLEANUP(path_done) struct path path = {.db = db, .host_key = host_key, .range = range};
+    enum status status = path_walk(&path, range->rows[i], err);
+    for (size_t k = path.count; status == ST_OK && k-- > 0;)
+        status = chain_put(chain, &path.rows[k], err);
+    return status;
+}
+
+/* The rows that the snapshot with that key usually rests on, itself among them. */
+static enum status range_read(struct db *db, int64_t host_key, const struct stored_key *key,
+                              struct blocks *ret_blocks, size_t *ret_index, struct err *err)
+{
     bool ordered = key->keyframe_at_us <= key->taken_at_us;
     enum status status =
         blocks_read(db, host_key, ordered ? key->keyframe_at_us : key->taken_at_us,
-                    ordered ? key->taken_at_us : key->keyframe_at_us, &path.range, err);
+                    ordered ? key->taken_at_us : key->keyframe_at_us, ret_blocks, err);
     if (status != ST_OK)
         return status;
-    for (size_t i = db_rows(path.range); i-- > 0;) {
-        struct chain_row row = row_read(path.range, i);
-        if (row.taken_at_us != key->taken_at_us || row.boot_at_us != key->boot_at_us ||
-            row.sequence != key->sequence)
-            continue;
-        status = path_walk(&path, row, err);
-        for (size_t k = path.count; status == ST_OK && k-- > 0;)
-            status = chain_put(chain, &path.rows[k], err);
-        return status;
-    }
-    return err_set(err, ST_NOT_FOUND, "there is no such snapshot");
+    *ret_index = blocks_find(ret_blocks, key->taken_at_us, key->boot_at_us, key->sequence);
+    return *ret_index == SIZE_MAX ? err_set(err, ST_NOT_FOUND, "there is no such snapshot") : ST_OK;
 }
 
 /* ---- a whole snapshot
@@ -351,16 +275,6 @@ static enum status detail_decode(const char *json, struct snapshot *ret_snapshot
     return status;
 }
 
-static void totals_read(const struct db_result *result, size_t row, size_t first,
-                        struct snapshot_totals *ret_totals)
-{
-    *ret_totals = (struct snapshot_totals){0};
-    for (size_t i = 0; i < TOTAL_COUNT; i++) {
-        if (!db_null(result, row, first + i))
-            totals_set(ret_totals, (enum total)i, (uint64_t)db_i64(result, row, first + i));
-    }
-}
-
 static enum status table_copy(struct arena *arena, const struct snapshot_table *from,
                               struct snapshot_table *to)
 {
@@ -384,33 +298,24 @@ static enum status table_copy(struct arena *arena, const struct snapshot_table *
     return ST_OK;
 }
 
-/* Everything but the tables; tables come from `table`, copied. */
-static enum status snapshot_fill(struct db *db, int64_t host_key, const struct stored_key *key,
+/* Row `i` with these tables, copied. */
+static enum status snapshot_fill(const struct blocks *blocks, size_t i,
                                  const struct snapshot_table table[POOL_COUNT],
                                  struct snapshot *ret_snapshot, struct err *err)
 {
-    AUTO_DBRESULT struct db_result *rest = NULL;
-    struct db_params params = {0};
-    db_p_i64(&params, host_key);
-    db_p_time(&params, key->taken_at_us);
-    db_p_time(&params, key->boot_at_us);
-    if (key->sequence == SEQUENCE_UNKNOWN)
-        db_p_null(&params, 'i');
-    else
-        db_p_i64(&params, key->sequence);
-    enum status status = db_exec(db, &statements[REST], &params, &rest, err);
-    if (status != ST_OK)
-        return status;
-    if (db_rows(rest) == 0)
-        return err_set(err, ST_NOT_FOUND, "there is no such snapshot");
+    AUTO_STRBUF struct strbuf detail = STRBUF_INIT;
+    const struct chain_row *row = &blocks->rows[i];
     struct snapshot snapshot;
-    status = detail_decode(db_text(rest, 0, TOTAL_COUNT), &snapshot, err);
+    blocks_detail(blocks, i, &detail);
+    if (strbuf_failed(&detail))
+        return err_set(err, ST_NOMEM, "could not read a snapshot: out of memory");
+    enum status status = detail_decode(detail.data, &snapshot, err);
     if (status != ST_OK)
         return status;
-    snapshot.boot_at_us = key->boot_at_us;
-    snapshot.taken_at_us = key->taken_at_us;
-    snapshot.sequence = key->sequence;
-    totals_read(rest, 0, 0, &snapshot.totals);
+    snapshot.boot_at_us = row->boot_at_us;
+    snapshot.taken_at_us = row->taken_at_us;
+    snapshot.sequence = row->sequence;
+    blocks_totals(blocks, i, &snapshot.totals);
     for (int pool = 0; status == ST_OK && pool < POOL_COUNT; pool++)
         status = table_copy(&snapshot.arena, &table[pool], &snapshot.table[pool]);
     if (status != ST_OK) {
@@ -425,10 +330,12 @@ enum status store_snapshot_build(struct db *db, int64_t host_key, const struct s
                                  struct snapshot *ret_snapshot, struct err *err)
 {
     AUTO_CHAIN struct chain chain = {0};
-    enum status status = chain_build(db, host_key, key, &chain, err);
-    if (status != ST_OK)
-        return status;
-    return snapshot_fill(db, host_key, key, chain.table, ret_snapshot, err);
+    AUTO_BLOCKS struct blocks blocks = {0};
+    size_t i = 0;
+    enum status status = range_read(db, host_key, key, &blocks, &i, err);
+    if (status == ST_OK)
+        status = store_chain_row(db, host_key, &blocks, i, &chain, err);
+    return status == ST_OK ? snapshot_fill(&blocks, i, chain.table, ret_snapshot, err) : status;
 }
 
 enum status store_snapshot_at(struct db *db, int64_t host_key, int64_t at_us,
@@ -491,58 +398,90 @@ static enum status picks_choose(struct db *db, int64_t host_key, int64_t from_us
     return ST_OK;
 }
 
-/* A pick that cannot be built (its base fell to retention) is left out. */
-static enum status pick_missing(enum status status)
+/* A pick that cannot be built (its base fell to retention, its chunk is damaged) is left out. */
+static bool pick_missing(enum status status)
 {
-    return status == ST_NOT_FOUND ? ST_OK : status;
+    return status == ST_NOT_FOUND || status == ST_MALFORMED;
 }
 
-/* One window's picks: blocks are read once, the chain walks through them in time order, and jumps
- * to the last keyframe before a pick when that is nearer. */
+/* The chain's way through a window: rows before `next` are passed. */
+struct window {
+    struct db *db;
+    int64_t host_key;
+    struct blocks blocks;
+    size_t next;
+};
+
+static void window_done(struct window *window)
+{
+    blocks_done(&window->blocks);
+}
+
+/* Puts the rows up to the pick on the chain; false: that did not lead to it. */
+static bool window_reach(struct window *window, const struct stored_key *key, struct chain *chain,
+                         size_t *ret_index)
+{
+    for (; window->next < window->blocks.count; window->next++) {
+        const struct chain_row *row = &window->blocks.rows[window->next];
+        if (row->taken_at_us > key->taken_at_us)
+            return false;
+        bool wanted = row->taken_at_us == key->taken_at_us && row->sequence == key->sequence &&
+                      row->boot_at_us == key->boot_at_us;
+        /* What lies before the pick's complete row needs no merging; what is sealed only when the
+         * row after it may rest on it. */
+        bool last_sealed = window->next + 1 < window->blocks.count && row[1].block != NULL;
+        if (!wanted &&
+            (row->taken_at_us < key->keyframe_at_us || (row->block == NULL && !last_sealed)))
+            continue;
+        bool put = chain_fits(chain, row) && chain_put(chain, row, NULL) == ST_OK;
+        if (wanted) {
+            *ret_index = window->next++;
+            return put;
+        }
+    }
+    return false;
+}
+
+static enum status window_pick(struct window *window, const struct stored_key *key,
+                               struct chain *chain, store_snapshot_fn fn, void *arg,
+                               struct err *err)
+{
+    AUTO_CHAIN struct chain other = {0};
+    struct snapshot snapshot;
+    size_t i = SIZE_MAX;
+    bool reached = window_reach(window, key, chain, &i);
+    enum status status = ST_OK;
+    if (!reached) {
+        i = blocks_find(&window->blocks, key->taken_at_us, key->boot_at_us, key->sequence);
+        status = i == SIZE_MAX ? ST_NOT_FOUND
+                               : store_chain_row(window->db, window->host_key, &window->blocks, i,
+                                                 &other, err);
+    }
+    if (status == ST_OK)
+        status =
+            snapshot_fill(&window->blocks, i, reached ? chain->table : other.table, &snapshot, err);
+    if (status != ST_OK)
+        return pick_missing(status) ? ST_OK : status;
+    status = fn(&snapshot, arg);
+    snapshot_done(&snapshot);
+    return status;
+}
+
+/* One window's picks: what they rest on is read once, the chain walks through it in time order. */
 static enum status window_walk(struct db *db, int64_t host_key, const struct stored_key *keys,
                                size_t count, struct chain *chain, store_snapshot_fn fn, void *arg,
                                struct err *err)
 {
-    AUTO_DBRESULT struct db_result *blocks = NULL;
+    CLEANUP(window_done) struct window window = {.db = db, .host_key = host_key};
     int64_t from_us = INT64_MAX;
     for (size_t i = 0; i < count; i++)
         from_us = keys[i].keyframe_at_us < from_us ? keys[i].keyframe_at_us : from_us;
+    if (keys[0].taken_at_us < from_us) /* the clock was set back */
+        from_us = keys[0].taken_at_us;
     enum status status =
-        blocks_read(db, host_key, from_us, keys[count - 1].taken_at_us, &blocks, err);
-    size_t row_count = status == ST_OK ? db_rows(blocks) : 0;
-    size_t next = 0; /* first row the chain has not passed */
-    for (size_t i = 0; status == ST_OK && i < count; i++) {
-        const struct stored_key *key = &keys[i];
-        bool reached = false;
-        for (; next < row_count && !reached; next++) {
-            struct chain_row row = row_read(blocks, next);
-            if (row.taken_at_us > key->taken_at_us)
-                break;
-            /* Rows before the pick's keyframe need no merging. */
-            if (row.taken_at_us < key->keyframe_at_us)
-                continue;
-            if (chain_fits(chain, &row) && (status = chain_put(chain, &row, err)) != ST_OK)
-                return status;
-            reached = row.taken_at_us == key->taken_at_us && row.sequence == key->sequence &&
-                      row.boot_at_us == key->boot_at_us;
-        }
-        bool built = reached && chain->valid && chain->boot_at_us == key->boot_at_us &&
-                     chain->sequence == key->sequence;
-        CLEANUP(chain_done) struct chain other = {0};
-        if (!built) {
-            status = chain_build(db, host_key, key, &other, err);
-            if (status != ST_OK) {
-                status = pick_missing(status);
-                continue;
-            }
-        }
-        AUTO_SNAPSHOT struct snapshot snapshot;
-        snapshot_init(&snapshot);
-        status =
-            snapshot_fill(db, host_key, key, built ? chain->table : other.table, &snapshot, err);
-        if (status == ST_OK)
-            status = fn(&snapshot, arg);
-    }
+        blocks_read(db, host_key, from_us, keys[count - 1].taken_at_us, &window.blocks, err);
+    for (size_t i = 0; status == ST_OK && i < count; i++)
+        status = window_pick(&window, &keys[i], chain, fn, arg, err);
     return status;
 }
 
@@ -569,218 +508,7 @@ enum status store_snapshots_sample(struct db *db, int64_t host_key, int64_t from
     return status;
 }
 
-/* ---- one tag --------------------------------------------------------------- */
-
-void series_done(struct series *series)
-{
-    arena_done(&series->arena);
-    *series = (struct series){0};
-}
-
-struct point {
-    int64_t t_us;
-    int64_t boot_at_us;
-    int64_t sequence;
-    unsigned known;
-    uint32_t allocs;
-    uint32_t frees;
-    uint64_t bytes;
-};
-
-struct points {
-    struct point *items;
-    size_t count;
-    size_t capacity;
-};
-
-static void points_done(struct points *points)
-{
-    free(points->items);
-}
-
-static enum status points_add(struct points *points, const struct point *point, struct err *err)
-{
-    if (points->count == points->capacity) {
-        size_t capacity = points->capacity == 0 ? 256 : points->capacity * 2;
-        struct point *items = reallocarray(points->items, capacity, sizeof *items);
-        if (items == NULL)
-            return err_set(err, ST_NOMEM, "could not read a series: out of memory");
-        points->items = items;
-        points->capacity = capacity;
-    }
-    points->items[points->count++] = *point;
-    return ST_OK;
-}
-
-/* The value of a row: from its block, else (only changes are in it) from its base, which mostly is
- * the point before. */
-static enum status point_read(const struct chain_row *row, enum pool pool, uint32_t tag,
-                              const struct points *points, struct point *ret_point, struct err *err)
-{
-    struct point point = {
-        .t_us = row->taken_at_us, .boot_at_us = row->boot_at_us, .sequence = row->sequence};
-    enum status status = chunk_find(row->block, row->block_length, pool, tag, &point.allocs,
-                                    &point.frees, &point.bytes, &point.known, err);
-    if (status != ST_OK && status != ST_NOT_FOUND)
-        return status;
-    for (size_t i = points->count; status == ST_NOT_FOUND && !row->keyframe && i-- > 0;) {
-        const struct point *base = &points->items[i];
-        if (base->boot_at_us != row->boot_at_us || base->sequence != row->base)
-            continue;
-        point.known = base->known;
-        point.allocs = base->allocs;
-        point.frees = base->frees;
-        point.bytes = base->bytes;
-        break;
-    }
-    *ret_point = point;
-    return ST_OK;
-}
-
-static enum status series_fill(const struct points *points, int64_t from_us,
-                               struct series *ret_series, struct err *err)
-{
-    struct series series = {0};
-    struct arena *arena = &series.arena;
-    size_t n = points->count;
-    series.t_us = arena_alloc(arena, n, sizeof *series.t_us);
-    series.boot_at_us = arena_alloc(arena, n, sizeof *series.boot_at_us);
-    series.known = arena_alloc(arena, n, sizeof *series.known);
-    series.allocs = arena_alloc(arena, n, sizeof *series.allocs);
-    series.frees = arena_alloc(arena, n, sizeof *series.frees);
-    series.bytes = arena_alloc(arena, n, sizeof *series.bytes);
-    if (series.t_us == NULL || series.boot_at_us == NULL || series.known == NULL ||
-        series.allocs == NULL || series.frees == NULL || series.bytes == NULL) {
-        series_done(&series);
-        return err_set(err, ST_NOMEM, "could not read a series: out of memory");
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct point *point = &points->items[i];
-        if (point->t_us < from_us) /* read only for what rests on it */
-            continue;
-        size_t k = series.count++;
-        series.t_us[k] = point->t_us;
-        series.boot_at_us[k] = point->boot_at_us;
-        series.known[k] = point->known;
-        series.allocs[k] = point->allocs;
-        series.frees[k] = point->frees;
-        series.bytes[k] = point->bytes;
-    }
-    *ret_series = series;
-    return ST_OK;
-}
-
-/* The first snapshot of the range may rest on earlier ones: its keyframe. */
-static enum status series_start(struct db *db, int64_t host_key, int64_t from_us,
-                                int64_t *ret_start_us, struct err *err)
-{
-    struct stored_key key;
-    struct db_params params = {0};
-    db_p_i64(&params, host_key);
-    db_p_time(&params, from_us);
-    enum status status = key_query(db, AT, &params, &key, err);
-    *ret_start_us = status == ST_OK && key.keyframe_at_us < from_us ? key.keyframe_at_us : from_us;
-    return status == ST_NOT_FOUND ? ST_OK : status;
-}
-
-enum status store_series_read(struct db *db, int64_t host_key, enum pool pool, uint32_t tag,
-                              int64_t from_us, int64_t to_us, struct series *ret_series,
-                              struct err *err)
-{
-    CLEANUP(points_done) struct points points = {0};
-    int64_t start_us = from_us;
-    enum status status = series_start(db, host_key, from_us, &start_us, err);
-    for (; status == ST_OK && start_us <= to_us; start_us += WINDOW_US) {
-        AUTO_DBRESULT struct db_result *blocks = NULL;
-        int64_t end_us = start_us + WINDOW_US - 1 < to_us ? start_us + WINDOW_US - 1 : to_us;
-        status = blocks_read(db, host_key, start_us, end_us, &blocks, err);
-        for (size_t i = 0; status == ST_OK && i < db_rows(blocks); i++) {
-            struct chain_row row = row_read(blocks, i);
-            struct point point;
-            status = point_read(&row, pool, tag, &points, &point, err);
-            if (status == ST_OK)
-                status = points_add(&points, &point, err);
-        }
-    }
-    return status == ST_OK ? series_fill(&points, from_us, ret_series, err) : status;
-}
-
-/* ---- totals and boots
- * ---------------------------------------------------------------------------- */
-
-void totals_series_done(struct totals_series *series)
-{
-    arena_done(&series->arena);
-    *series = (struct totals_series){0};
-}
-
-enum status store_totals_series(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
-                                size_t max_points, struct totals_series *ret_series,
-                                struct err *err)
-{
-    AUTO_DBRESULT struct db_result *result = NULL;
-    struct db_params params = {0};
-    db_p_i64(&params, host_key);
-    db_p_time(&params, from_us);
-    db_p_time(&params, to_us);
-    db_p_i32(&params, max_points == 0 ? 1 : max_points > 100000 ? 100000 : (int32_t)max_points);
-    enum status status = db_exec(db, &statements[TOTALS], &params, &result, err);
-    if (status != ST_OK)
-        return status;
-    struct totals_series series = {.count = db_rows(result)};
-    series.t_us = arena_alloc(&series.arena, series.count, sizeof *series.t_us);
-    series.boot_at_us = arena_alloc(&series.arena, series.count, sizeof *series.boot_at_us);
-    series.totals = arena_alloc(&series.arena, series.count, sizeof *series.totals);
-    if (series.t_us == NULL || series.boot_at_us == NULL || series.totals == NULL) {
-        totals_series_done(&series);
-        return err_set(err, ST_NOMEM, "could not read totals: out of memory");
-    }
-    for (size_t i = 0; i < series.count; i++) {
-        series.t_us[i] = db_time(result, i, 0);
-        series.boot_at_us[i] = db_time(result, i, 1);
-        totals_read(result, i, 2, &series.totals[i]);
-    }
-    *ret_series = series;
-    return ST_OK;
-}
-
-void store_boots_done(struct store_boots *boots)
-{
-    free(boots->items);
-    *boots = (struct store_boots){0};
-}
-
-enum status store_boots(struct db *db, int64_t host_key, struct store_boots *ret_boots,
-                        struct err *err)
-{
-    AUTO_DBRESULT struct db_result *result = NULL;
-    struct db_params params = {0};
-    db_p_i64(&params, host_key);
-    enum status status = db_exec(db, &statements[BOOTS], &params, &result, err);
-    if (status != ST_OK)
-        return status;
-    size_t count = db_rows(result);
-    struct store_boot *items = calloc(count + 1, sizeof *items);
-    if (items == NULL)
-        return err_set(err, ST_NOMEM, "could not read boots: out of memory");
-    for (size_t i = 0; i < count; i++)
-        items[i] = (struct store_boot){db_time(result, i, 0), db_time(result, i, 1),
-                                       db_time(result, i, 2), db_i64(result, i, 3)};
-    *ret_boots = (struct store_boots){items, count};
-    return ST_OK;
-}
-
-enum status store_snapshots_count(struct db *db, int64_t since_us, int64_t *ret_count,
-                                  struct err *err)
-{
-    AUTO_DBRESULT struct db_result *result = NULL;
-    struct db_params params = {0};
-    db_p_time(&params, since_us);
-    enum status status = db_exec(db, &statements[COUNT_SINCE], &params, &result, err);
-    if (status == ST_OK)
-        *ret_count = db_i64(result, 0, 0);
-    return status;
-}
+/* ---- big blocks ------------------------------------------------------------ */
 
 enum status store_big_blocks(struct db *db, int64_t host_key, int64_t from_us,
                              struct snapshot *ret_snapshot, struct err *err)

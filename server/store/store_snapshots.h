@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading snapshots back. A stored row holds either every tag row (a keyframe) or the rows that
- * changed since its base; the functions here follow the bases, so callers only ever see complete
- * tables. Times are us since 1970, ranges include both ends. A lease is used by one thread.
+ * Reading snapshots back. A snapshot is kept as every tag row (a keyframe), as the rows that
+ * changed since its base, or sealed with others (blocks.h); the functions here hide that, so
+ * callers only ever see complete tables. Times are us since 1970, ranges include both ends. A lease
+ * is used by one thread.
  *
- * Snapshots whose chain can no longer be followed (its first part fell to retention) are left out.
+ * Snapshots whose chain can no longer be followed (its first part fell to retention) are left out,
+ * and so are damaged ones, with a warning in the log; asked for by itself, one is ST_MALFORMED.
  */
 #ifndef SERVER_STORE_STORE_SNAPSHOTS_H
 #define SERVER_STORE_STORE_SNAPSHOTS_H
@@ -104,6 +106,12 @@ enum status store_snapshot_by_sequence(struct db *db, int64_t host_key, int64_t 
 enum status store_snapshot_by_time(struct db *db, int64_t host_key, int64_t boot_at_us,
                                    int64_t taken_at_us, struct stored_key *ret_key,
                                    struct err *err) MUST_CHECK;
+struct blocks;
+struct chain;
+/* The complete tables of row `i` of a range into chain, following bases also out of the range.
+ * ST_NOT_FOUND: a base is gone; ST_MALFORMED: damaged. For sealing. */
+enum status store_chain_row(struct db *db, int64_t host_key, const struct blocks *range, size_t i,
+                            struct chain *chain, struct err *err) MUST_CHECK;
 /* The complete snapshot of that key. */
 enum status store_snapshot_build(struct db *db, int64_t host_key, const struct stored_key *key,
                                  struct snapshot *ret_snapshot, struct err *err) MUST_CHECK;

@@ -5,6 +5,7 @@
  *
  *   load --port P --token T --hosts H --rows R [--changed C] [--connections N] [--seconds S]
  *        [--cbor 1] [--series N: its hosts are others than those of other series]
+ *        [--tls 1] [--reconnect 1: a new connection for each document]
  *
  * --changed 0 posts complete documents; C > 0 posts `base` documents with C changed rows after one
  * complete document a host. Bodies are built outside the measured time as far as possible: only
@@ -12,9 +13,11 @@
  */
 #include "common/cbor.h"
 #include "common/strbuf.h"
+#include "tests/bench/generate.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,7 +30,7 @@
 #include <unistd.h>
 
 static unsigned port, hosts = 100, rows = 2500, changed, connections = 8, seconds = 10, cbor,
-                      series;
+                      series, tls, reconnect;
 static const char *token = "";
 static _Atomic uint64_t answers[600];
 static _Atomic bool stop;
@@ -53,17 +56,106 @@ static void die(const char *what)
     exit(1);
 }
 
-static int connect_to_server(void)
+/* ---- the connection ----------------------------------------------------------- */
+
+struct link {
+    int fd;
+    gnutls_session_t session; /* NULL: plain */
+};
+
+static gnutls_certificate_credentials_t anyone; /* the certificate is the benchmark's own */
+
+static void start_tls(struct link *link)
+{
+    gnutls_init(&link->session, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL);
+    gnutls_set_default_priority(link->session);
+    gnutls_credentials_set(link->session, GNUTLS_CRD_CERTIFICATE, anyone);
+    gnutls_transport_set_int(link->session, link->fd);
+    int result;
+    do
+        result = gnutls_handshake(link->session);
+    while (result < 0 && gnutls_error_is_fatal(result) == 0);
+    if (result < 0)
+        die(gnutls_strerror(result));
+}
+
+static struct link connect_to_server(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct link link = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+    if (link.fd < 0 || connect(link.fd, (struct sockaddr *)&to, sizeof to) != 0)
         die("could not connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return fd;
+    setsockopt(link.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (tls != 0)
+        start_tls(&link);
+    return link;
 }
+
+static void disconnect(struct link *link)
+{
+    if (link->session != NULL) {
+        gnutls_bye(link->session, GNUTLS_SHUT_WR);
+        gnutls_deinit(link->session);
+    }
+    close(link->fd);
+}
+
+static void send_all(struct link *link, const char *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = link->session != NULL ? gnutls_record_send(link->session, data, length)
+                                             : send(link->fd, data, length, MSG_NOSIGNAL);
+        if (sent <= 0)
+            die("could not send");
+        data += sent;
+        length -= (size_t)sent;
+    }
+}
+
+/* Reads one reply; returns its code. Replies here are small. */
+static unsigned read_reply(struct link *link)
+{
+    char buffer[16384];
+    size_t got = 0;
+    for (;;) {
+        size_t room = sizeof buffer - 1 - got;
+        ssize_t n = link->session != NULL ? gnutls_record_recv(link->session, buffer + got, room)
+                                          : recv(link->fd, buffer + got, room, 0);
+        if (n == GNUTLS_E_AGAIN && link->session != NULL) /* a ticket came, no data yet */
+            continue;
+        if (n <= 0)
+            die("the server closed the connection");
+        got += (size_t)n;
+        buffer[got] = '\0';
+        char *end = strstr(buffer, "\r\n\r\n");
+        if (end == NULL)
+            continue;
+        char *length = strcasestr(buffer, "content-length:");
+        size_t body = length == NULL ? 0 : (size_t)strtoul(length + 15, NULL, 10);
+        if (got >= (size_t)(end - buffer) + 4 + body)
+            return (unsigned)strtoul(buffer + 9, NULL, 10);
+    }
+}
+
+/* `request` begins with HEAD_ROOM free bytes, so that head and body go out in one piece. */
+#define HEAD_ROOM 512
+
+static void post(struct link *link, struct strbuf *request)
+{
+    char head[HEAD_ROOM];
+    size_t length = request->length - HEAD_ROOM;
+    int n = snprintf(head, sizeof head,
+                     "POST /api/v1/snapshots HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "
+                     "%s\r\nContent-Type: application/%s\r\nContent-Length: %zu\r\n\r\n",
+                     token, cbor != 0 ? "cbor" : "json", length);
+    char *start = request->data + HEAD_ROOM - n;
+    memcpy(start, head, (size_t)n);
+    send_all(link, start, (size_t)n + length);
+}
+
+/* ---- documents ---------------------------------------------------------------- */
 
 static void put_time(char *out, int64_t at)
 {
@@ -71,57 +163,6 @@ static void put_time(char *out, int64_t at)
     struct tm tm;
     gmtime_r(&seconds_at, &tm);
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
-/* Tags are distinct, printable, and rise with i as the agent sends them: by their value, whose
- * highest byte is the last letter. */
-static void put_tag(char *out, unsigned i)
-{
-    static const char letters[] =
-        "+-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    out[0] = 'T';
-    out[1] = letters[i % 64];
-    out[2] = letters[i / 64 % 64];
-    out[3] = letters[i / 4096 % 64];
-    out[4] = '\0';
-}
-
-/* Counters are spread over the powers of two up to 2^28, as on machines some days up: a few tags
- * have hundreds of millions of allocations, most have thousands. */
-static uint64_t outstanding_of(unsigned i)
-{
-    return 40 + i % 500;
-}
-static uint64_t frees_of(unsigned i, unsigned moment)
-{
-    return (1ull << (i * 7 % 29)) + i * 13ull + (uint64_t)moment * (i % 97 + 1);
-}
-static uint64_t allocs_of(unsigned i, unsigned moment)
-{
-    return frees_of(i, moment) + outstanding_of(i);
-}
-static uint64_t bytes_of(unsigned i, unsigned moment)
-{
-    return outstanding_of(i) * (64ull + i % 32 * 16) + (i + moment) % 7 * 16;
-}
-
-/* Which rows of a table of `all` are told: two thirds are always the same busy ones, the others
- * another set every time, as on a machine that does something. Rising. */
-static unsigned pick_rows(unsigned *out, unsigned all, unsigned count, unsigned moment)
-{
-    if (count >= all) {
-        for (unsigned i = 0; i < all; i++)
-            out[i] = i;
-        return all;
-    }
-    unsigned busy = count * 2 / 3, found = 0;
-    unsigned stride = (all - busy) / (count - busy);
-    for (unsigned i = 0; i < all && found < count; i++) {
-        bool often = i % 2 == 0 && i / 2 < busy;
-        if (often || (i + moment) % (stride + 1) == 0)
-            out[found++] = i;
-    }
-    return found;
 }
 
 /* The same document in both encodings: a table of what differs. */
@@ -220,7 +261,9 @@ static void put_document(struct strbuf *out, unsigned host, unsigned moment, int
 {
     char boot[32], taken[32], id[64];
     struct writer w = {out, cbor != 0};
-    out->length = 0;
+    strbuf_clear(out);
+    strbuf_reserve(out, HEAD_ROOM);
+    out->length = HEAD_ROOM; /* see post() */
     put_time(boot, start - 3600);
     put_time(taken, start + moment);
     snprintf(id, sizeof id, "load-%u-%u-%u-%05u", series, cbor, changed, host);
@@ -267,53 +310,10 @@ static void put_document(struct strbuf *out, unsigned host, unsigned moment, int
     close_map(&w);
 }
 
-static void send_all(int fd, const char *data, size_t length)
-{
-    while (length > 0) {
-        ssize_t sent = send(fd, data, length, MSG_NOSIGNAL);
-        if (sent <= 0)
-            die("could not send");
-        data += sent;
-        length -= (size_t)sent;
-    }
-}
-
-/* Reads one reply; returns its code. Replies here are small. */
-static unsigned read_reply(int fd)
-{
-    char buffer[16384];
-    size_t got = 0;
-    for (;;) {
-        ssize_t n = recv(fd, buffer + got, sizeof buffer - 1 - got, 0);
-        if (n <= 0)
-            die("the server closed the connection");
-        got += (size_t)n;
-        buffer[got] = '\0';
-        char *end = strstr(buffer, "\r\n\r\n");
-        if (end == NULL)
-            continue;
-        char *length = strcasestr(buffer, "content-length:");
-        size_t body = length == NULL ? 0 : (size_t)strtoul(length + 15, NULL, 10);
-        if (got >= (size_t)(end - buffer) + 4 + body)
-            return (unsigned)strtoul(buffer + 9, NULL, 10);
-    }
-}
-
-static void post(int fd, const char *body, size_t length)
-{
-    char head[512];
-    int n = snprintf(head, sizeof head,
-                     "POST /api/v1/snapshots HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "
-                     "%s\r\nContent-Type: application/%s\r\nContent-Length: %zu\r\n\r\n",
-                     token, cbor != 0 ? "cbor" : "json", length);
-    send_all(fd, head, (size_t)n);
-    send_all(fd, body, length);
-}
-
 static void *work(void *arg)
 {
     struct worker *w = arg;
-    int fd = connect_to_server();
+    struct link link = connect_to_server();
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     static int64_t start;
     if (start == 0)
@@ -324,8 +324,12 @@ static void *work(void *arg)
             bool full = w->setup || changed == 0;
             put_document(&body, w->first_host + h, moment, from, full ? rows : changed);
             double before = now_s();
-            post(fd, body.data, body.length);
-            unsigned code = read_reply(fd);
+            post(&link, &body);
+            unsigned code = read_reply(&link);
+            if (reconnect != 0) {
+                disconnect(&link);
+                link = connect_to_server();
+            }
             if (w->count < w->capacity)
                 w->latency_ms[w->count++] = (float)((now_s() - before) * 1e3);
             if (code != 200 && atomic_fetch_add(&answers[code % 600], 0) < 3)
@@ -335,7 +339,7 @@ static void *work(void *arg)
         if (w->setup)
             break;
     }
-    close(fd);
+    disconnect(&link);
     return NULL;
 }
 
@@ -378,7 +382,8 @@ int main(int argc, char **argv)
         } options[] = {{"--port", &port},       {"--hosts", &hosts},
                        {"--rows", &rows},       {"--changed", &changed},
                        {"--seconds", &seconds}, {"--connections", &connections},
-                       {"--cbor", &cbor},       {"--series", &series}};
+                       {"--cbor", &cbor},       {"--series", &series},
+                       {"--tls", &tls},         {"--reconnect", &reconnect}};
         if (strcmp(argv[i], "--token") == 0)
             token = argv[i + 1];
         for (size_t o = 0; o < sizeof options / sizeof options[0]; o++) {
@@ -388,9 +393,11 @@ int main(int argc, char **argv)
     }
     if (port == 0 || hosts < connections || connections == 0) {
         fprintf(stderr, "usage: load --port P --token T --hosts H --rows R [--changed C] "
-                        "[--connections N] [--seconds S] [--cbor 1] [--series N]\n");
+                        "[--connections N] [--seconds S] [--cbor 1] [--series N] "
+                        "[--tls 1] [--reconnect 1]\n");
         return 2;
     }
+    gnutls_certificate_allocate_credentials(&anyone);
     struct worker *workers = calloc(connections, sizeof *workers);
     for (unsigned i = 0; i < connections; i++) {
         workers[i].capacity = 1000000;

@@ -5,55 +5,89 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync, rmSync, existsSync, mkdirSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import path from "node:path";
+import { ingest } from "./ingest.mjs";
+import { memory, scale } from "./scale.mjs";
 
 const root = path.resolve(path.dirname(new URL(import.meta.url).pathname), "../..");
 const bin = (name) => path.join(root, "build/bin", name);
 const sh = (file, args, options = {}) =>
   execFileSync(file, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], ...options });
 
-/** Runs fn with a fresh cluster and a serving poolfleetd; ends both afterwards. */
-async function withServer(settings, fn) {
+/** Runs fn with a fresh cluster that really writes. */
+async function withCluster(fn) {
   const pg = path.join(root, "build/bench/pg");
   rmSync(pg, { recursive: true, force: true });
   sh("scripts/pg_private.sh", ["start", pg]);
-  let server;
   try {
-    sh("scripts/pg_private.sh", ["createdb", pg, "bench"]);
-    const url = sh("scripts/pg_private.sh", ["url", pg, "bench"]).trim();
-    const env = { ...process.env, POOLFLEET_DATABASE_URL: url };
-    sh(bin("poolfleetd"), ["migrate"], { env });
-    const token = (role) => sh(bin("poolfleetd"), ["token", "create", "--role", role, "--name", role], { env }).trim();
-    const ingest = token("ingest");
-    const viewer = token("viewer");
-    const start = async () => {
-      const folder = mkdtempSync(path.join(tmpdir(), "pfbench-"));
-      const ready = path.join(folder, "ready");
-      server = spawn(bin("poolfleetd"), ["serve", "--listen", "127.0.0.1:0", "--ready-file", ready, ...settings],
-        { env, stdio: ["ignore", "ignore", "inherit"] });
-      const deadline = Date.now() + 60000;
-      while (!existsSync(ready) || readFileSync(ready, "utf8").trim() === "") {
-        if (Date.now() > deadline || server.exitCode !== null) throw new Error("the server did not get ready");
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      const address = readFileSync(ready, "utf8").trim();
-      rmSync(folder, { recursive: true });
-      return { address, port: address.split(":").pop(), pid: server.pid };
-    };
-    const stop = async () => {
-      if (!server || server.exitCode !== null) return;
-      const ended = new Promise((resolve) => server.once("exit", resolve));
-      server.kill("SIGTERM");
-      await ended;
-    };
+    return await fn({ pg });
+  } finally {
+    sh("scripts/pg_private.sh", ["stop", pg]);
+    sh("scripts/pg_private.sh", ["remove", pg]);
+  }
+}
+
+/** The address of a database in the cluster, made unless it is there. */
+function database({ pg }, name) {
+  sh("scripts/pg_private.sh", ["createdb", pg, name]);
+  return sh("scripts/pg_private.sh", ["url", pg, name]).trim();
+}
+
+/** Runs fn with a fresh cluster and a serving poolfleetd; ends both afterwards. */
+const withServer = (settings, fn) => withCluster(async ({ pg }) => {
+  let server;
+  const env = { ...process.env, POOLFLEET_DATABASE_URL: database({ pg }, "bench") };
+  sh(bin("poolfleetd"), ["migrate"], { env });
+  const token = (role) => sh(bin("poolfleetd"), ["token", "create", "--role", role, "--name", role], { env }).trim();
+  const ingest = token("ingest");
+  const viewer = token("viewer");
+  const start = async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "pfbench-"));
+    const ready = path.join(folder, "ready");
+    server = spawn(bin("poolfleetd"), ["serve", "--listen", "127.0.0.1:0", "--ready-file", ready, ...settings],
+      { env, stdio: ["ignore", "ignore", "inherit"] });
+    const deadline = Date.now() + 60000;
+    while (!existsSync(ready) || readFileSync(ready, "utf8").trim() === "") {
+      if (Date.now() > deadline || server.exitCode !== null) throw new Error("the server did not get ready");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const address = readFileSync(ready, "utf8").trim();
+    rmSync(folder, { recursive: true });
+    return { address, port: address.split(":").pop(), pid: server.pid };
+  };
+  const stop = async () => {
+    if (!server || server.exitCode !== null) return;
+    const ended = new Promise((resolve) => server.once("exit", resolve));
+    server.kill("SIGTERM");
+    await ended;
+  };
+  try {
     const handle = await start();
     await fn({ ...handle, ingest, viewer, env, pg, restart: async () => { await stop(); return start(); } });
     await stop();
   } finally {
     if (server && server.exitCode === null) server.kill("SIGKILL");
+  }
+});
+
+/** Runs fn with a fresh migrated database and no server. */
+async function withDatabase(fn) {
+  const pg = path.join(root, "build/bench/pg");
+  rmSync(pg, { recursive: true, force: true });
+  sh("scripts/pg_private.sh", ["start", pg]);
+  try {
+    sh("scripts/pg_private.sh", ["createdb", pg, "bench"]);
+    const url = sh("scripts/pg_private.sh", ["url", pg, "bench"]).trim();
+    sh(bin("poolfleetd"), ["migrate"], { env: { ...process.env, POOLFLEET_DATABASE_URL: url } });
+    return await fn(url);
+  } finally {
     sh("scripts/pg_private.sh", ["stop", pg]);
     sh("scripts/pg_private.sh", ["remove", pg]);
   }
 }
+
+/** The store itself, without HTTP: tests/bench/store_main.c. */
+const store = (what, url, args) =>
+  JSON.parse(sh("build/release/bench-store", [what, "--url", url, ...args.map(String)]));
 
 const load = (server, args) =>
   JSON.parse(sh(path.join(root, "build/tools/load"), ["--port", server.port, "--token", server.ingest, ...args.map(String)]));
@@ -76,6 +110,8 @@ async function latencies(server, target, count) {
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 const figure = (name, value, unit, goal, holds) => ({ name, value: Number(value.toFixed(2)), unit, goal, holds });
 
+const tools = { root, bin, sh, withCluster, withServer, database, load, rssBytes, figure };
+
 const benches = {
   // The agent's own cost, natively: the same code as in the Windows program, without the system call.
   async agent() {
@@ -87,21 +123,9 @@ const benches = {
     return { figures, table: [] };
   },
 
-  async ingest() {
-    const figures = [];
-    const table = [];
-    await withServer(["--analyze-interval", "0"], async (server) => {
-      for (const [name, args, goal] of [
-        ["complete documents, 2,500 rows", ["--rows", 2500], 250],
-        ["base documents, 300 of 2,500 rows", ["--rows", 2500, "--changed", 300], 1500],
-      ]) {
-        const result = load(server, ["--hosts", 200, "--connections", 16, "--seconds", 15, ...args]);
-        table.push({ case: name, ...result });
-        figures.push(figure(`JSON ingest, ${name}`, result.rate, "documents/s", `>= ${goal}`, result.rate >= goal && result.refused === 0));
-      }
-    });
-    return { figures, table };
-  },
+  ingest: () => ingest(tools),
+  memory: () => memory(tools),
+  scale: () => scale(tools),
 
   async diagnose() {
     // A poolmon log of 3,000 rows, made here; the whole process is timed, and an empty capture beside it.
@@ -133,6 +157,53 @@ const benches = {
       figures: [figure("diagnose of a 3,000-row log, beyond process start", log - empty, "ms", "< 20", log - empty < 20)],
       table: [{ case: "empty capture", median_ms: empty }, { case: "3,000-row log", median_ms: log }],
     };
+  },
+
+  // Bytes on the disk after a day, everything counted: heap, TOAST, indexes, rollups. Sizes do not
+  // depend on how busy the machine is. BENCH_HOSTS=40 for a quick look; the fleet's own rollup
+  // (tag_hour) is the same for any number of hosts, so it weighs more on few.
+  async storage() {
+    const figures = [];
+    const table = [];
+    for (const [mix, goal] of [["calm", 0.25], ["stormy", 0.6]]) {
+      const r = await withDatabase((url) => store("storage", url, ["--mix", mix, "--hosts", process.env.BENCH_HOSTS ?? 200]));
+      const all = Object.values(r.tables).reduce((sum, bytes) => sum + bytes, 0);
+      for (const [name, bytes] of Object.entries(r.tables))
+        table.push({ mix, what: name, bytes, bytes_per_value: Number((bytes / r.values).toFixed(4)) });
+      table.push({ mix, what: "appended, before sealing", bytes: r.appended_bytes, bytes_per_value: Number((r.appended_bytes / r.values).toFixed(4)) },
+        { mix, what: "all of it", bytes: all, bytes_per_value: Number((all / r.values).toFixed(4)) });
+      figures.push(
+        figure(`${mix}: bytes a counter value after a day, all in (${r.hosts} hosts)`, all / r.values, "B", `<= ${goal}`, all / r.values <= goal),
+        figure(`${mix}: rows changed a snapshot`, 100 * r.changed_rows * 3 / r.values, "%", "", true),
+        figure(`${mix}: WAL of receiving, of bytes received (CBOR)`, r.wal_received_bytes / r.cbor_bytes, "x", "<= 1.5", r.wal_received_bytes / r.cbor_bytes <= 1.5),
+        figure(`${mix}: the same with sealing and rollups`, (r.wal_received_bytes + r.wal_settled_bytes) / r.cbor_bytes, "x", "", true),
+        figure(`${mix}: WAL of receiving, of bytes received (CBOR, gzip)`, r.wal_received_bytes / r.gzip_bytes, "x", "", true));
+    }
+    return { figures, table };
+  },
+
+  // 90 days of sealed snapshots every five minutes: with the store itself, then through the API.
+  async query() {
+    const figures = [];
+    const table = [];
+    await withServer(["--retention", "120d", "--analyze-interval", "0"], async (server) => {
+      const r = store("query", server.env.POOLFLEET_DATABASE_URL, ["--hosts", process.env.BENCH_HOSTS ?? 12, "--days", 90, "--queries", 200]);
+      for (const [name, { p50_ms, p99_ms, points }] of Object.entries(r.reads)) table.push({ case: `store: ${name}`, p50_ms, p99_ms, points });
+      const again = { ...server, ...await server.restart() };
+      const end = Date.now();
+      for (const [name, days, goal] of [["30 days", 30, 50], ["90 days", 90, 150]]) {
+        const all = [];
+        for (let host = 0; host < r.hosts; host += 3) {
+          const target = `/api/v1/hosts/bench-${host}/tags/${r.tag}/series?pool=nonpaged&points=1000` +
+            `&from=${new Date(end - days * 864e5).toISOString()}&to=${new Date(end).toISOString()}`;
+          all.push(...await latencies(again, target, 50));
+        }
+        all.sort((a, b) => a - b);
+        table.push({ case: `API: one series, ${name} at 5 minutes`, p50_ms: at(all, 0.5), p99_ms: at(all, 0.99) });
+        figures.push(figure(`one series of ${name} at 5 minutes through the API, p99`, at(all, 0.99), "ms", `<= ${goal}`, at(all, 0.99) <= goal));
+      }
+    });
+    return { figures, table };
   },
 
   async page() {
@@ -182,6 +253,7 @@ for (const name of wanted === "all" ? Object.keys(benches) : [wanted]) {
   console.log(`\n== ${name}`);
   const result = await benches[name]();
   console.table(result.table);
+  if (result.peers) console.table(result.peers);
   console.table(result.figures);
   missed += result.figures.filter((f) => !f.holds).length;
   writeFileSync(path.join(root, `build/bench/${name}.json`), JSON.stringify({

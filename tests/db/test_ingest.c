@@ -460,13 +460,17 @@ START_TEST(ingest_failed_transaction_publishes_nothing)
     send_one(model_document(&model, 0, "h1", true), INGEST_ACCEPTED);
     pg_sql(&pg, "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
                 "'disk full' USING ERRCODE = '53100'; END $$;"
+                "CREATE TRIGGER no BEFORE INSERT ON snapshot FOR EACH ROW EXECUTE FUNCTION no();"
                 "CREATE TRIGGER no BEFORE UPDATE ON host FOR EACH ROW EXECUTE FUNCTION no()");
-    struct snapshot *s = model_document(&model, 1, "h1", false);
-    ck_assert_int_eq(gen_send(ingest, &s, 1, NULL, &outcome), ST_DB);
-    const struct host_state *state = fleet_get(fleet, "h1");
-    ck_assert_int_eq(state->sequence, 0);
-    host_state_release(state);
-    ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM snapshot"), 1);
+    for (int whole = 0; whole < 2; whole++) { /* changed rows: one statement; else a transaction */
+        struct snapshot *s = model_document(&model, 1, "h1", whole == 1);
+        ck_assert_int_eq(gen_send(ingest, &s, 1, NULL, &outcome), ST_DB);
+        const struct host_state *state = fleet_get(fleet, "h1");
+        ck_assert_int_eq(state->sequence, 0);
+        host_state_release(state);
+        ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM snapshot"), 1);
+        pg_sql(&pg, "DROP TRIGGER IF EXISTS no ON snapshot"); /* now the host's row alone fails */
+    }
     pg_sql(&pg, "DROP TRIGGER no ON host");
     send_one(model_document(&model, 1, "h1", false), INGEST_ACCEPTED);
     arena_done(&model.arena);
@@ -708,7 +712,7 @@ START_TEST(ingest_detail_comes_back)
     ck_assert_int_eq(back.events[0].at_us, T0 - US_PER_SECOND);
     snapshot_done(&back);
     ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM jsonb_object_keys((SELECT detail FROM "
-                                    "snapshot))"),
+                                    "snapshot_block))"),
                      3);
 }
 END_TEST

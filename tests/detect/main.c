@@ -5,13 +5,17 @@
  *   bench-detect [--half tuning|reporting] [--fleets N] [--quick] [--json FILE]
  *   bench-detect --seed N --verbose
  *   bench-detect --self-test
+ *   bench-detect --pass HOSTS ROWS
  *
- * Even seeds are for tuning, odd ones for reporting. Nothing is tuned on odd seeds.
+ * On SIGINT it ends after the fleet in hand and reports what it has. Even seeds are for tuning, odd
+ * ones for reporting. Nothing is tuned on odd seeds.
  */
+#include "tests/detect/pass.h"
 #include "tests/detect/run.h"
 #include "tests/detect/selftest.h"
 
 #include <getopt.h>
+#include <signal.h>
 
 struct settings {
     const char *half;
@@ -28,7 +32,8 @@ static const char usage[] =
     "usage: bench-detect [--half tuning|reporting] [--fleets N] [--quick] [--json FILE]\n"
     "                    [--no-baselines] [--no-delays] [--quiet-fleets N]\n"
     "       bench-detect --seed N [--verbose]\n"
-    "       bench-detect --self-test\n";
+    "       bench-detect --self-test\n"
+    "       bench-detect --pass HOSTS ROWS\n";
 
 static bool read_number(const char *text, uint64_t *ret)
 {
@@ -91,13 +96,33 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
            (strcmp(ret->half, "tuning") == 0 || strcmp(ret->half, "reporting") == 0);
 }
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+    (void)signal;
+    stopped = 1;
+}
+
 static void run_all(const struct settings *settings, struct tally *tally)
 {
     uint64_t seed = strcmp(settings->half, "reporting") == 0 ? 1 : 2;
-    for (size_t i = 0; i < settings->fleets; i++, seed += 2)
+    for (size_t i = 0; i < settings->fleets && !stopped; i++, seed += 2)
         run_fleet(seed, &settings->run, tally);
-    for (size_t done = 0, tries = 0; done < settings->quiet && tries < 400; tries++, seed += 2)
+    for (size_t done = 0, tries = 0; done < settings->quiet && tries < 400 && !stopped;
+         tries++, seed += 2)
         done += run_quiet(seed, &settings->run, tally);
+}
+
+static int run_pass(char **argv, const struct tagdict *dict)
+{
+    uint64_t hosts;
+    uint64_t rows;
+    if (!read_number(argv[2], &hosts) || !read_number(argv[3], &rows) || rows > 16384) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    return pass_run(hosts, rows, dict) ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -105,7 +130,8 @@ int main(int argc, char **argv)
     AUTO_TAGDICT struct tagdict *dict = tagdict_new();
     struct settings settings;
     struct err err = {0};
-    if (!read_settings(argc, argv, &settings)) {
+    bool pass = argc == 4 && strcmp(argv[1], "--pass") == 0;
+    if (!pass && !read_settings(argc, argv, &settings)) {
         fputs(usage, stderr);
         return 2;
     }
@@ -113,7 +139,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench-detect: could not read the list of tags: %s\n", err.message);
         return 1;
     }
+    if (pass)
+        return run_pass(argv, dict);
     settings.run.dict = dict;
+    signal(SIGINT, stop);
     if (settings.self_test)
         return selftest_run(dict) ? 0 : 1;
     struct tally tally = {.half = settings.half, .quick = settings.run.quick};

@@ -230,7 +230,7 @@ static void check_density(const struct tagdict *dict)
         double least = back > 30 ? 5.5 : back > 4 ? 0.9 : 0.15;
         dense = dense && seen[i] - seen[i - 2] > least;
     }
-    check(count > 20 && count <= 96 && dense, "points are thinned");
+    check(count > 20 && count <= 104 && dense, "points are thinned");
     world_free(world);
 }
 

@@ -272,7 +272,7 @@ struct world_view { /* one host as the analysis sees it; valid until the next ca
 /* The points the live server would hand over at as_of (jobs/analysis_run.c's grid). */
 void world_view_make(const struct world *world, size_t host, double as_of, struct world_view *view);
 void world_view_done(struct world_view *view);
-/* True times of the visible points, rising; returns how many (at most 96). */
+/* True times of the visible points, rising; returns how many (at most 104). */
 size_t world_visible(const struct world *world, size_t host, double as_of, double *ret_true);
 int64_t world_us(const struct world *world, double hours);
 

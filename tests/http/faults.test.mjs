@@ -249,6 +249,12 @@ async function assertHistory(load, random) {
   }
 }
 
+/** Rows of hosts follow their snapshots some time later; a start brings them up at once. */
+async function assertRows() {
+  assert.deepEqual(await sql('SELECT h.id FROM host h CROSS JOIN LATERAL (SELECT max(taken_at) AS at ' +
+    'FROM snapshot s WHERE s.host_id = h.host_id) AS newest WHERE h.last_seen_at <> newest.at'), []);
+}
+
 async function assertAllHolds(load, random) {
   await load.finish();
   await assertStored(load);
@@ -332,6 +338,7 @@ test('the server is killed at random moments', { timeout: 120000 }, async (t) =>
     server = await start();
     await assertStored(load);
     await assertNewest(load);
+    await assertRows();
     isDead = false;
     load.open();
   }

@@ -13,6 +13,8 @@ before(async () => {
   fleet = makeFleet();
   await post(server, fleet.documents);
   await until(async () => (await ok(`/findings?host=${fleet.leaky.id}`)).items.length > 0, 'a finding', 60000);
+  // Outliers are of the fleet's statistics, which are made beside the analysis.
+  await until(async () => rows(await ok('/fleet-map?role=api-test')).some((r) => r.outlier !== null), 'an outlier', 60000);
 });
 after(() => server.stop());
 

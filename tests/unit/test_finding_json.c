@@ -38,8 +38,31 @@ static struct finding_host hosts[] = {
      .process_handles = -1},
 };
 static struct finding_cause causes[] = {
-    {"driver/x.sys", "1.2", 19, 19, 480, 2, 231.5, 0.001},
-    {"role", "a\nb", 19, 18, 480, 0, INFINITY, NAN},
+    {.attribute = "driver/x.sys",
+     .value = "1.2",
+     .and_attribute = "os.build",
+     .and_value = "26100.1",
+     .affected = 19,
+     .affected_with = 19,
+     .unaffected = 480,
+     .unaffected_with = 2,
+     .risk_ratio = 231.5,
+     .q_value = 0.001,
+     .first_bad = "1.2",
+     .last_good = "1.1",
+     .first_good = "1.10",
+     .changed_hosts = 4,
+     .rate_before = 0,
+     .rate_after = 5e6},
+    {.attribute = "role",
+     .value = "a\nb",
+     .affected = 19,
+     .affected_with = 18,
+     .unaffected = 480,
+     .risk_ratio = INFINITY,
+     .q_value = NAN,
+     .rate_before = NAN,
+     .rate_after = NAN},
 };
 static const char *const evidence[] = {"first", "second \\ \"quoted\""};
 
@@ -100,6 +123,14 @@ START_TEST(finding_json_object_is_the_contracts)
     ck_assert_double_eq(json_real_value(get(host, "rate_bytes_per_hour")), 40.25);
     const json_t *cause = json_array_get(get(json, "explained_by"), 0);
     ck_assert_int_eq(json_integer_value(get(cause, "unaffected_with")), 2);
+    ck_assert_str_eq(text(cause, "and_attribute"), "os.build");
+    ck_assert_str_eq(text(cause, "and_value"), "26100.1");
+    ck_assert_str_eq(text(cause, "first_bad"), "1.2");
+    ck_assert_str_eq(text(cause, "last_good"), "1.1");
+    ck_assert_str_eq(text(cause, "first_good"), "1.10");
+    ck_assert_int_eq(json_integer_value(get(cause, "changed_hosts")), 4);
+    ck_assert_double_eq(json_number_value(get(cause, "rate_before")), 0);
+    ck_assert_double_eq(json_number_value(get(cause, "rate_after")), 5e6);
     ck_assert_str_eq(text(get(json, "owner"), "driver"), "wcifs.sys");
     ck_assert(json_is_null(get(get(json, "owner"), "description")));
     ck_assert_str_eq(text(json, "first_seen"), "1970-01-01T00:00:00Z");
@@ -127,6 +158,11 @@ START_TEST(finding_json_unknown_is_null_never_zero)
     const json_t *cause = json_array_get(get(json, "explained_by"), 1);
     ck_assert(json_is_null(get(cause, "risk_ratio")));
     ck_assert(json_is_null(get(cause, "q_value")));
+    static const char *const more[] = {"and_attribute", "and_value",   "first_bad", "last_good",
+                                       "first_good",    "rate_before", "rate_after"};
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
+        ck_assert_msg(json_is_null(get(cause, more[i])), "%s", more[i]);
+    ck_assert_int_eq(json_integer_value(get(cause, "changed_hosts")), 0);
     json_decref(json);
 }
 END_TEST
@@ -168,7 +204,8 @@ START_TEST(finding_json_document_has_as_of_and_findings)
     strbuf_clear(&out);
     list.count = 0;
     findings_json_document(&list, NULL, US_PER_DAY, &out);
-    ck_assert_str_eq(out.data, "{\"as_of\":\"1970-01-02T00:00:00Z\",\"findings\":[],\"faulty_hosts\":[]}");
+    ck_assert_str_eq(out.data,
+                     "{\"as_of\":\"1970-01-02T00:00:00Z\",\"findings\":[],\"faulty_hosts\":[]}");
 }
 END_TEST
 
@@ -189,6 +226,17 @@ START_TEST(finding_doc_reads_what_it_wrote)
     ck_assert_uint_eq(back.causes[0].unaffected, 480);
     ck_assert_double_eq(back.causes[0].risk_ratio, 231.5);
     ck_assert(isnan(back.causes[1].q_value));
+    ck_assert_str_eq(back.causes[0].and_attribute, "os.build");
+    ck_assert_str_eq(back.causes[0].and_value, "26100.1");
+    ck_assert_str_eq(back.causes[0].first_bad, "1.2");
+    ck_assert_str_eq(back.causes[0].last_good, "1.1");
+    ck_assert_str_eq(back.causes[0].first_good, "1.10");
+    ck_assert_uint_eq(back.causes[0].changed_hosts, 4);
+    ck_assert_double_eq(back.causes[0].rate_before, 0);
+    ck_assert_double_eq(back.causes[0].rate_after, 5e6);
+    ck_assert_ptr_null(back.causes[1].and_attribute);
+    ck_assert_uint_eq(back.causes[1].changed_hosts, 0);
+    ck_assert(isnan(back.causes[1].rate_before));
     ck_assert_uint_eq(back.evidence_count, 2);
     ck_assert_str_eq(back.evidence[1], evidence[1]);
     ck_assert_int_eq(finding_doc_read("[]", &arena, &back, NULL), ST_BUG);

@@ -38,8 +38,22 @@ static const struct report_host facts[] = {
     {"Windows", "26100.1", "file<server>", "Model", 1ll << 34, 86400, "1.2.3", "0.1.0"},
     {.ram_bytes = INT64_MIN, .uptime_seconds = INT64_MIN},
 };
-static struct finding_cause causes[] = {{"driver/x.sys", "1.2", 19, 18, 480, 2, 231.0, 0.001},
-                                        {"app/Payroll", "7", 19, 19, 480, 20, 20.0, 0.01}};
+static struct finding_cause causes[] = {{.attribute = "driver/x.sys",
+                                         .value = "1.2",
+                                         .affected = 19,
+                                         .affected_with = 18,
+                                         .unaffected = 480,
+                                         .unaffected_with = 2,
+                                         .risk_ratio = 231.0,
+                                         .q_value = 0.001},
+                                        {.attribute = "app/Payroll",
+                                         .value = "7",
+                                         .affected = 19,
+                                         .affected_with = 19,
+                                         .unaffected = 480,
+                                         .unaffected_with = 20,
+                                         .risk_ratio = 20.0,
+                                         .q_value = 0.01}};
 static const char *const evidence[] = {
     "fs01 grew; id-2 too; FS012 and XFS011 are others; secret app.exe holds 70000 handles",
     "Payroll \xe2\x80\xae 7\x07"};

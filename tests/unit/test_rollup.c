@@ -94,7 +94,10 @@ START_TEST(analysis_grid_rises_to_as_of)
     ck_assert_uint_gt(count, 80);
     ck_assert_uint_lt(count, ANALYSIS_GRID_MAX);
     ck_assert_int_eq(grid[count - 1], as_of);
-    ck_assert_int_eq(grid[count - 2], as_of - 10 * US_PER_MINUTE);
+    /* dense where a fast leak must be seen at once, then thinner */
+    ck_assert_int_eq(grid[count - 2], as_of - 2 * US_PER_MINUTE);
+    ck_assert_int_eq(grid[count - 11], as_of - 20 * US_PER_MINUTE);
+    ck_assert_int_eq(grid[count - 12], as_of - 30 * US_PER_MINUTE);
     ck_assert(grid[0] >= as_of - ANALYSIS_SPAN_US && grid[0] <= as_of - 13 * US_PER_DAY);
     for (size_t i = 1; i < count; i++)
         ck_assert(grid[i] > grid[i - 1] && grid[i] - grid[i - 1] <= 6 * US_PER_HOUR);

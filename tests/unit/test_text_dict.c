@@ -20,7 +20,7 @@ END_TEST
 
 START_TEST(add_tenThousandTexts_keepsEveryNumberOverGrowth)
 {
-    static char texts[10000][8];
+    static char texts[10000][16];
     AUTO_TEXT_DICT struct text_dict dict = {0};
     for (int i = 0; i < 10000; i++) {
         snprintf(texts[i], sizeof texts[i], "t%d", i);

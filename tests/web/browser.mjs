@@ -8,8 +8,35 @@ import { fileURLToPath } from "node:url";
 
 const require = createRequire(new URL("../../web/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
+/** Rules whose answer depends on colours: all that is left to ask of a screen in its second theme. */
+const COLOUR_RULES = ["color-contrast", "link-in-text-block"];
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 export const SCREENS = fileURLToPath(new URL("../../build/screens/", import.meta.url));
+
+/** In the page, before its own code: counts what was asked of the server and is not yet read to its end. */
+function countOpenRequests() {
+  window.openRequests = 0;
+  const counted = (object, name) => {
+    const plain = object[name];
+    object[name] = function (...args) {
+      window.openRequests++;
+      return plain.apply(this, args).finally(() => window.openRequests--);
+    };
+  };
+  counted(window, "fetch");
+  for (const name of ["text", "json", "arrayBuffer", "blob"]) counted(Response.prototype, name);
+}
+
+/** In the page: runs axe, leaving out rows of a table that differ only in their words from two before them. */
+function alikeRowsOnce(options) {
+  const seen = new Map();
+  const exclude = [...document.querySelectorAll("tbody tr, .grid-row, .hostgrid-row")].filter((row) => {
+    const shape = row.parentElement.className + row.outerHTML.replace(/>[^<]+/g, ">").replace(/ (?!class|role|aria-(?!label|rowindex|valuenow))[\w-]+="[^"]*"/g, "").replace(/ aria-(label|rowindex|valuenow)="[^"]*"/g, "");
+    seen.set(shape, (seen.get(shape) ?? 0) + 1);
+    return seen.get(shape) > 2;
+  });
+  return window.axe.run({ include: [document.documentElement], ...(exclude.length ? { exclude } : {}) }, options);
+}
 
 export async function openBrowser() {
   mkdirSync(SCREENS, { recursive: true });
@@ -20,14 +47,16 @@ export async function openBrowser() {
     viewport: { width: 1440, height: 1000 },
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
-  context.setDefaultTimeout(15000);
+  context.setDefaultTimeout(60000); // the last guard: a loaded machine is slow, not wrong
   return {
     context,
     /** A page that remembers what went wrong in it: console errors, exceptions, CSP violations, dialogs. */
     async page({ theme = "light", width = 1440, height = 1000 } = {}) {
       const page = await context.newPage();
       await page.setViewportSize({ width, height });
-      await page.emulateMedia({ colorScheme: theme });
+      // Movements end at once: nothing is waited for, and no test meets one half way.
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+      await page.addInitScript(countOpenRequests);
       const faults = [];
       // The browser itself logs refused requests; tests of refusals expect those and nothing else.
       const refused = /^Failed to load resource: (the server responded with a status of|net::ERR_EMPTY_RESPONSE)/;
@@ -41,14 +70,27 @@ export async function openBrowser() {
       });
       return Object.assign(page, {
         faults: ({ refusals = false } = {}) => faults.filter((f) => !(refusals && f.refused)).map((f) => f.text),
-        async axe() {
+        /** Nothing is asked for any more, nothing holds a place, and two pictures were drawn since. */
+        async settled() {
+          const quiet = () =>
+            page.evaluate(() => new Promise((done) => {
+              requestAnimationFrame(() => requestAnimationFrame(() => done(window.openRequests === 0 && !document.querySelector("main .skeleton, main [aria-busy=true], .alone:empty"))));
+            }));
+          for (let calm = 0, end = Date.now() + 60000; calm < 2; ) {
+            if (Date.now() > end) throw new Error(`${page.url()} does not settle: ${await page.evaluate(() => window.openRequests)} requests open`);
+            calm = (await quiet()) ? calm + 1 : 0;
+          }
+        },
+        /** Serious faults of accessibility. colours: only what another theme can change. */
+        async axe({ colours = false } = {}) {
           await page.evaluate(AXE);
-          const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+          const found = await page.evaluate(alikeRowsOnce, { resultTypes: ["violations"], preload: false, ...(colours ? { runOnly: COLOUR_RULES } : {}) });
           return found.violations
             .filter((v) => v.impact === "serious" || v.impact === "critical")
             .map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target.join(" ")} (${n.any?.[0]?.message ?? n.failureSummary})`).join("; ")}`);
         },
-        picture: (name, full = true) => page.screenshot({ path: join(SCREENS, name + ".png"), fullPage: full }),
+        /** A picture for a person to look at: taken only when asked for, with PICTURES=1. */
+        picture: (name, full = true) => (process.env.PICTURES ? page.screenshot({ path: join(SCREENS, name + ".png"), fullPage: full }) : null),
       });
     },
     async close() {

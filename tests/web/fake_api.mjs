@@ -150,7 +150,8 @@ function build(fleet, mood) {
       summary: `WCsc and 2 more tags leak in the nonpaged pool on ${list.length} hosts, 212 MB/h in the middle, up to 437 MB/h.`,
       hosts: list, host_count: list.length,
       explained_by: [
-        { attribute: "driver/" + driverName("wcifs.sys"), value: "10.0.26100.4061", affected: list.length, affected_with: list.length, unaffected: hosts.length - list.length, unaffected_with: 2, risk_ratio: 231, q_value: 0 },
+        { attribute: "driver/" + driverName("wcifs.sys"), value: "10.0.26100.4061", affected: list.length, affected_with: list.length, unaffected: hosts.length - list.length, unaffected_with: 2, risk_ratio: 231, q_value: 0,
+          and_attribute: "role", and_value: hostile ? evil("build-agent", 0) : "build-agent", first_bad: "10.0.26100.4061", last_good: "10.0.26100.3915", first_good: hostile ? evil("10.0.26100.4202", 3) : "10.0.26100.4202", changed_hosts: 6, rate_before: 2.1 * MB, rate_after: 171 * MB },
         { attribute: "role", value: "build-agent", affected: list.length, affected_with: list.length, unaffected: hosts.length - list.length, unaffected_with: 106, risk_ratio: 4.5, q_value: 0.0002 },
         { attribute: "os.build", value: "26100.4061", affected: list.length, affected_with: 11, unaffected: hosts.length - list.length, unaffected_with: 160, risk_ratio: 1.4, q_value: 0.21 },
       ],
@@ -577,7 +578,8 @@ export async function startFake(size = {}) {
     if (!extname(file) || (req.headers.accept ?? "").includes("text/html")) file = "index.html";
     try {
       const data = await readFile(join(ROOT, file));
-      reply(200, TYPES[extname(file)] ?? "application/octet-stream", data);
+      // Kept by the browser as the real server's files are: one read of some sixty files a run, not a page.
+      reply(200, TYPES[extname(file)] ?? "application/octet-stream", data, file === "index.html" ? {} : { "cache-control": "max-age=3600" });
     } catch {
       reply(404, "text/plain", "not found");
     }

@@ -82,17 +82,41 @@ describe("decisions", () => {
   test("sessionEndsWhileTyping_signInAgain_theNoteIsSentThen", async () => {
     await open(LEAK, "#note");
     await page.fill("#note", "typed before the end");
+    await page.settled();
     fake.state.signedIn = false;
     await button("Acknowledge").click();
     await page.getByText("Your session has ended").waitFor();
     assert.equal(await page.locator("#note").inputValue(), "typed before the end");
-    await page.locator("dialog input").first().fill("tester");
-    await page.locator("dialog input[type=password]").fill(fake.password);
-    await page.locator("dialog button[type=submit]").click();
-    await page.locator("dialog").waitFor({ state: "detached" });
+    await page.locator("dialog[open] input").first().fill("tester");
+    await page.locator("dialog[open] input[type=password]").fill(fake.password);
+    await page.locator("dialog[open] button[type=submit]").click();
+    await page.locator("dialog[open]").waitFor({ state: "detached" });
     await button("Acknowledge").click();
     await page.locator(".badge-status-acknowledged").waitFor();
     assert.equal(JSON.parse(patches().at(-1).body).note, "typed before the end");
+  });
+
+  test("sessionEnds_aRefusalFromBeforeComesAfterSigningIn_isAskedAgainAndTheDialogStaysAway", async () => {
+    await open(LEAK, "#note");
+    await page.settled();
+    let release;
+    const held = new Promise((r) => (release = r));
+    // This refusal is on its way all the while somebody signs in.
+    await page.route("**/report?*", (route) => held.then(() => route.fulfill({ status: 401, contentType: "application/problem+json", body: '{"title":"Not signed in","status":401}' })), { times: 1 });
+    await page.getByRole("button", { name: "Make a report\u2026" }).click();
+    await page.locator('.report-preview[aria-busy="true"]').waitFor();
+    fake.state.signedIn = false;
+    await page.evaluate(() => dispatchEvent(new CustomEvent("poolfleet:retry")));
+    await page.locator("dialog[open] #password").waitFor();
+    for (let i = 0; i < 2; i++) await page.keyboard.press("Escape"); // a browser obeys the second, whatever the page says
+    await page.locator("dialog[open] #password").waitFor();
+    await page.fill("#password", fake.password);
+    await page.keyboard.press("Enter");
+    await page.locator("#password").waitFor({ state: "detached" });
+    release();
+    await page.locator(".report-preview", { hasText: "host 1 leaks" }).waitFor();
+    assert.equal(await page.locator("dialog[open]").count(), 1, "the report's alone");
+    assert.deepEqual(page.faults({ refusals: true }), []);
   });
 
   test("serverFails_saysSoAndKeepsTheNote_andTheNoteOutlivesAMove", async () => {
@@ -143,7 +167,7 @@ describe("mutes", () => {
     await page.fill("#note", "until the update");
     await page.getByRole("button", { name: "Mute\u2026" }).focus();
     await page.keyboard.press("Enter");
-    await page.locator("dialog").waitFor();
+    await page.locator("dialog[open]").waitFor();
     assert.equal(await page.inputValue("#mute-reason"), "until the update");
     assert.deepEqual(await page.axe(), []);
     await page.picture("finding-mute", false);
@@ -174,7 +198,7 @@ describe("mutes", () => {
     assert.equal(await page.inputValue("#mute-reason"), "refuse me");
     await page.fill("#mute-reason", "fine");
     await button("Mute").click();
-    await page.locator("dialog").waitFor({ state: "detached" });
+    await page.locator("dialog[open]").waitFor({ state: "detached" });
     const sent = JSON.parse(fake.state.requests.filter((r) => r.method === "POST" && r.path.endsWith("/mutes")).at(-1).body);
     assert.deepEqual(sent, { finding: null, tags: ["WCsc", "NtFC", "IoFE"], hosts: [host], driver: "wcifs.sys", driver_version: "10.0.26100.4061", until: null, reason: "fine" });
   });
@@ -186,7 +210,7 @@ describe("mutes", () => {
     await page.getByLabel(/these tags/).uncheck();
     await page.fill("#mute-reason", "x");
     await button("Mute").click();
-    await page.locator("dialog .error-panel").waitFor();
+    await page.locator("dialog[open] .error-panel").waitFor();
     assert.equal(fake.state.mutes.length, 0);
   });
 
@@ -260,7 +284,7 @@ describe("fix, report, evidence", () => {
     await page.selectOption("#report-format", "md");
     assert.equal(await link.getAttribute("href"), `/api/v1${LEAK}/report?format=md&names=yes`);
     await page.keyboard.press("Escape");
-    await page.locator("dialog").waitFor({ state: "detached" });
+    await page.locator("dialog[open]").waitFor({ state: "detached" });
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Make a report\u2026");
   });
 
@@ -269,6 +293,32 @@ describe("fix, report, evidence", () => {
     await open(LEAK, "#rep-h");
     await page.getByRole("button", { name: "Make a report\u2026" }).click();
     assert.equal(await page.locator("#report-names option").count(), 1);
+  });
+
+  test("cause_pairVersionsAndChange_areShownWhenTheServerTells", async () => {
+    await open(LEAK, ".cause-more");
+    assert.match(await page.locator(".only-with").innerText(), /only together with\s+\w.*build-agent/i);
+    assert.deepEqual(await page.locator(".versions-line li").evaluateAll((all) => all.map((x) => x.innerText.replace(/\s+/g, " "))), ["last good 10.0.26100.3915", "first bad 10.0.26100.4061", "good again from 10.0.26100.4202"]);
+    assert.match(await page.locator(".change").innerText(), /6 hosts watched.*before\s+\+2\.10\sMB\/h\s+after\s+\+171\sMB\/h/s);
+    await page.close();
+    await open("/findings/f-2a2b3c4d5e6f7082", "#why-h");
+    await page.settled();
+    assert.equal(await page.locator(".cause-more, .only-with").count(), 0);
+  });
+
+  test("forecast_rangesAreDrawnSoonestFirst_andNoneWithoutALimit", async () => {
+    await open(LEAK, ".forecast");
+    const rows = await page.locator(".forecast svg").evaluateAll((all) => all.map((x) => ({ label: x.getAttribute("aria-label"), mid: Number(x.querySelector(".fc-mid").getAttribute("x1")), a: x.querySelector(".fc-range").x.baseVal.value, w: x.querySelector(".fc-range").width.baseVal.value })));
+    assert.equal(rows.length, 6);
+    assert.deepEqual(rows.map((r) => r.mid), rows.map((r) => r.mid).sort((a, b) => a - b));
+    for (const r of rows) {
+      assert.ok(r.a <= r.mid && r.mid <= r.a + r.w, "the middle is in its range");
+      assert.match(r.label, /runs out in .+, middle \d{4}-/);
+    }
+    await page.close();
+    await open("/findings/f-2a2b3c4d5e6f7082", "#why-h");
+    await page.settled();
+    assert.equal(await page.locator(".forecast").count(), 0);
   });
 
   test("evidence_opensToItsSeriesAndTheCallBehindIt", async () => {
@@ -331,9 +381,9 @@ describe("looks", () => {
         fake.state.mood = "hostile";
         mute({ tags: ["WCsc"] });
         await open(path, name === "mutes" ? ".table" : ".timeline", { theme });
-        await page.waitForLoadState("networkidle");
+        await page.settled();
         await page.picture(`finding-${name}-hostile-${theme}`);
-        assert.deepEqual(await page.axe(), []);
+        assert.deepEqual(await page.axe({ colours: theme === "dark" }), []);
         assert.deepEqual(page.faults(), []);
       });
 
@@ -343,7 +393,7 @@ describe("looks", () => {
       mute({ tags: ["WCsc"], reason: "x".repeat(300) });
       for (const path of [LEAK, LONE, "/findings", "/findings?show=mutes"]) {
         await open(path, ".page-head, .timeline", { width: 400, height: 900 });
-        await page.waitForLoadState("networkidle");
+        await page.settled();
         const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.ok(over <= 0, `${mood} ${path} is ${over} px too wide`);
         await page.picture(`finding-400-${mood}-${path.replace(/\W+/g, "_")}`);

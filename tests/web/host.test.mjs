@@ -55,8 +55,8 @@ describe("looks", () => {
       await page.locator(".pair-bar").first().waitFor();
       await page.locator("section[aria-labelledby=boots-h] canvas").waitFor();
       for (const summary of await page.locator(".twin summary").all()) await summary.click();
-      await page.waitForLoadState("networkidle");
-      assert.deepEqual(await page.axe(), []);
+      await page.settled();
+      assert.deepEqual(await page.axe({ colours: theme === "dark" }), []);
       assert.deepEqual(page.faults(), []);
       assert.ok((await tooWide()) <= 0);
       await page.picture(`host-all-${theme}`);
@@ -329,6 +329,7 @@ describe("poolmon", () => {
 
   test("refresh_marksWhatMoved_reducedMotionHasNoAnimation", async () => {
     await growing();
+    await page.emulateMedia({ reducedMotion: "no-preference" });
     assert.equal(await page.locator(".moved-up").count(), 0);
     await refresh();
     await page.locator(".moved-up").first().waitFor();
@@ -557,7 +558,7 @@ describe("states", () => {
     fake.state.slow.clear();
     await page.locator(".grid-row").first().waitFor();
     await page.locator(CHART).first().waitFor();
-    await page.waitForLoadState("networkidle");
+    await page.settled();
     const shift = await page.evaluate(() => window.shift);
     assert.ok(shift < 0.1, `layout shift ${shift}`);
   });

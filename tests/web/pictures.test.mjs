@@ -107,7 +107,7 @@ async function take(name, path, wait, prepare, theme, width) {
   await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
   await page.goto(fake.url + path(fake));
   await page.locator(wait).first().waitFor();
-  await page.waitForLoadState("networkidle");
+  await page.settled();
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
   const png = await page.picture(name, false);
   return { page, print: await fingerprint(png) };

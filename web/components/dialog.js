@@ -28,6 +28,12 @@ export function Dialog({ title, onClose, locked = false, wide = false, children 
     onCancel=${(/** @type {Event} */ e) => {
       e.preventDefault();
       if (!locked) onClose();
+    }}
+    onClose=${() => {
+      // The browser closes it at a second Escape, whatever was said to the first.
+      if (!dialog.current?.isConnected || dialog.current.open) return;
+      if (locked) dialog.current.showModal();
+      else onClose();
     }}>
     <div class="dialog-body">
       <div class="dialog-head">

@@ -24,6 +24,8 @@ export class ApiError extends Error {
 }
 
 const t = en.states;
+/** How often somebody signed in here: an answer may be older than the session that stands now. */
+let signIns = 0;
 /** @type {Record<number, string>} */
 const TITLES = t.titles;
 
@@ -56,6 +58,20 @@ async function problemOf(response) {
  * @returns {Promise<{ body: any, headers: Headers }>}
  */
 export async function request(path, options = {}) {
+  const era = signIns;
+  try {
+    return await ask(path, options);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401 || options.signal?.aborted) throw error;
+    // Refused for want of a session that has begun meanwhile: nothing was done yet, so it is asked again.
+    if (era !== signIns) return request(path, options);
+    if (path !== "/session" || options.method !== "POST") dispatchEvent(new CustomEvent("poolfleet:signed-out", { detail: { expired: true } }));
+    throw error;
+  }
+}
+
+/** @type {typeof request} */
+async function ask(path, options = {}) {
   const gate = new AbortController();
   const ended = link.begin();
   /** @type {boolean | null} */
@@ -85,11 +101,7 @@ export async function request(path, options = {}) {
     });
     // A proxy that cannot reach the server answers in its place.
     answered = response.status !== 502 && response.status !== 504;
-    if (!response.ok) {
-      const problem = await problemOf(response);
-      if (response.status === 401) dispatchEvent(new CustomEvent("poolfleet:signed-out", { detail: { expired: true } }));
-      throw problem;
-    }
+    if (!response.ok) throw await problemOf(response);
     const text = await response.text();
     return { body: options.raw ? text : text ? JSON.parse(text) : null, headers: response.headers };
   } catch (error) {
@@ -118,7 +130,9 @@ export async function get(path, options) {
 
 /** @param {{ token: string } | { name: string, password: string }} credential */
 export async function signIn(credential) {
-  return (await request("/session", { method: "POST", body: JSON.stringify(credential) })).body;
+  const session = (await request("/session", { method: "POST", body: JSON.stringify(credential) })).body;
+  signIns++;
+  return session;
 }
 
 /** The session was ended here, on purpose. */

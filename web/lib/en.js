@@ -317,7 +317,7 @@ export const en = {
     missingHint: "Upper and lower case and blanks count:", allTags: "All tags", showAll: "Show all",
   },
   explain: {
-    title: "Explain",
+    title: "Explain", csv: "CSV", ndjson: "NDJSON", values: "values",
     from: "From", to: "to",
     explainThese: "Explain these hosts",
     dragHint: "Drag over the picture, or type sizes such as 10 MB.",
@@ -405,6 +405,13 @@ export const en = {
       share: "What they share", withIt: "Affected hosts that have it", against: "Other hosts that have it too", againstHint: "The counter-evidence: the fewer the better",
       ratio: "Risk ratio", ratioHint: "How much more often hosts with it are affected", q: "q-value", qHint: "Chance of seeing this by accident, corrected for everything tested",
       driver: "driver", of: (/** @type {string} */ a, /** @type {string} */ b) => `${a} of ${b}`, withLabel: "Affected with it", againstLabel: "Others with it",
+      onlyWith: "only together with", versions: "Versions around the bad ones", lastGood: "last good", firstBad: "first bad", firstGood: "good again from",
+      changed: (/** @type {number} */ n) => `Growth on ${n === 1 ? "the one host" : `the ${n.toLocaleString("en-US")} hosts`} watched before and after it came, in the middle:`, before: "before", after: "after",
+    },
+    forecast: {
+      title: "When they run out", first: (/** @type {number} */ n, /** @type {number} */ of) => `the first ${n} of ${of.toLocaleString("en-US")}`, now: "now",
+      label: (/** @type {string} */ host, /** @type {string} */ left, /** @type {string} */ mid) => `${host} runs out in ${left}, middle ${mid}`,
+      hint: "Bar: where it falls with 80 % if the growth goes on as it did; line: its middle. A bar without an end goes on.",
     },
     series: {
       title: "On the worst hosts", peers: (/** @type {number} */ n, /** @type {boolean} */ alike) => `dashed: the middle of ${n} unaffected hosts${alike ? " with the same build and role" : ""}`,
@@ -647,6 +654,7 @@ export const en = {
         job: (/** @type {string} */ name) => `The job \u201c${name}\u201d failed at its last run.`, expired: "The certificate has expired.",
         expires: (/** @type {string} */ span) => `The certificate ends ${span}.`, nobody: "No server holds the analyzer\u2019s lock.", given: (/** @type {string} */ n) => `${n} notifications were given up.`,
         pool: "All database connections of this server are leased.",
+        damaged: (/** @type {string} */ n) => `Stored snapshots are damaged and left out, all others are shown. Chunks: ${n}; the log and GET /server name them.`,
       },
     },
   },

@@ -23,18 +23,19 @@ const TABS = [
   ["storage", t.tabs.storage, Storage], ["server", t.tabs.server, Server], ["audit", t.tabs.audit, Audit],
 ];
 
-/** [ and ] go to the tab before and after. @param {string} tab */
-function useTabKeys(tab) {
+/** [ and ] go to the tab before and after: of the address, for keys may come faster than drawing. */
+function useTabKeys() {
   useEffect(() => {
     const onKey = (/** @type {KeyboardEvent} */ e) => {
       const step = e.key === "[" ? -1 : e.key === "]" ? 1 : 0;
       if (!step || e.ctrlKey || e.metaKey || isTyping(e) || document.querySelector("dialog[open]")) return;
+      const tab = location.pathname.split("/")[2] ?? TABS[0][0];
       const at = TABS.findIndex(([key]) => key === tab);
       navigate("/admin/" + TABS[(at + step + TABS.length) % TABS.length][0]);
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [tab]);
+  }, []);
 }
 
 /** @param {{ route: import("../lib/router.js").Route, session: Session }} props */
@@ -42,7 +43,7 @@ export default function Admin({ route, session }) {
   const tab = route.params.tab ?? "users";
   const found = TABS.find(([key]) => key === tab);
   useTitle(found ? `${found[1]} \u00b7 ${t.title}` : t.title);
-  useTabKeys(tab);
+  useTabKeys();
   if (session.role !== "admin") {
     return html`<div class="page"><h1 tabindex="-1">${t.title}</h1><${Empty} title=${en.shell.forbidden(t.roles.admin)}>${en.shell.signedInAs(/** @type {Record<string, string>} */ (t.roles)[session.role] ?? session.role)}<//></div>`;
   }

@@ -183,9 +183,9 @@ function Result({ route }) {
             ${list.items.length
               ? html`<section class="panel panel-flush">
                   <${Lines} items=${list.items} sort=${sort} selection=${selection} measure=${d.measure} />
-                  <${More} shown=${list.items.length} total=${d.total} more=${list.more} busy=${list.busy} error=${list.error} what="values" />
+                  <${More} shown=${list.items.length} total=${d.total} more=${list.more} busy=${list.busy} error=${list.error} what=${t.values} />
                 </section>
-                <div class="toolbar toolbar-tight"><${ServerFile} path=${"/explain" + search(asked)} name="explain.csv" type="text/csv" label="CSV" /><${ServerFile} path=${"/explain" + search(asked)} name="explain.ndjson" type="application/x-ndjson" label="NDJSON" />
+                <div class="toolbar toolbar-tight"><${ServerFile} path=${"/explain" + search(asked)} name="explain.csv" type="text/csv" label=${t.csv} /><${ServerFile} path=${"/explain" + search(asked)} name="explain.ndjson" type="application/x-ndjson" label=${t.ndjson} />
                   ${d.cut ? html`<span class="muted small">${t.cut}</span>` : null}</div>
                 <p class="small muted">${t.caveat}</p>`
               : html`<${Empty} title=${t.none}>${t.noneHint}<//>`}`} />`}

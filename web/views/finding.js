@@ -2,20 +2,22 @@
 import { html, useMemo } from "../lib/ui.js";
 import { useTitle } from "../lib/title.js";
 import { useResource } from "../lib/resource.js";
-import { ago, count, parseTime, percent, rate, ratio, timeLeft, UNKNOWN, utcTime } from "../lib/format.js";
+import { ago, count, parseTime, percent, rate, timeLeft, UNKNOWN, utcTime } from "../lib/format.js";
 import { href, setQuery } from "../lib/router.js";
-import { attributeName, LIMIT, SOURCE } from "../lib/words.js";
+import { LIMIT, SOURCE } from "../lib/words.js";
 import { visible } from "../lib/text.js";
 import { en } from "../lib/en.js";
 import { Score } from "../components/score.js";
 import { sortRows, Table } from "../components/table.js";
 import { Bytes, DriverName, DriverNames, HostName, Name, TagChip, Time } from "../components/names.js";
-import { KindBadge, Meter, SeverityBadge, SeverityMark, Sparkline } from "../components/marks.js";
+import { KindBadge, SeverityBadge, SeverityMark, Sparkline } from "../components/marks.js";
 import { Empty, Load } from "../components/states.js";
 import { growth, LifeBadges, soonest } from "../components/finding_item.js";
 import { KnownLeaks } from "../components/known_leaks.js";
 import { ApiLink } from "../components/api_link.js";
+import { Why } from "../components/finding_cause.js";
 import { FixPanel } from "../components/finding_fix.js";
+import { ForecastPanel } from "../components/finding_forecast.js";
 import { LifeCycle } from "../components/finding_life.js";
 import { MutesPanel } from "../components/mute_scope.js";
 import { ReportPanel } from "../components/finding_report.js";
@@ -24,32 +26,6 @@ import { EvidencePanel, seriesPath, SeriesPanel } from "../components/finding_se
 const t = en.finding;
 const HOSTS_SHOWN = 100;
 const OLD_MS = 6 * 3600000; // six hours without a pass that saw it: say so
-
-/** @param {Cause} c */
-function causeLink(c) {
-  if (c.attribute.startsWith("driver/")) return href(["drivers", c.attribute.slice(7)]);
-  if (c.attribute === "role" || c.attribute === "os.build") return "/hosts?" + new URLSearchParams({ [c.attribute]: c.value });
-  return null;
-}
-
-/** @param {{ part: number, of: number, label: string, tone: string }} props */
-function Share({ part, of, label, tone }) {
-  return html`<span class="with-counts"><${Meter} value=${part} max=${of} label=${label} tone=${tone} /><span class="number">${t.why.of(count(part), count(of))}</span></span>`;
-}
-
-/** @type {import("../components/table.js").Column[]} */
-const CAUSE_COLUMNS = [
-  { key: "what", label: t.why.share, cell: (c) => {
-    const to = causeLink(c);
-    const driver = c.attribute.startsWith("driver/");
-    const name = html`<b><${Name} value=${driver ? attributeName(c.attribute) + " " + c.value : c.value} length=${70} /></b>`;
-    return html`<span class="muted">${driver ? t.why.driver : visible(attributeName(c.attribute))} </span>${to ? html`<a href=${to}>${name}</a>` : name}`;
-  } },
-  { key: "with", label: t.why.withIt, cell: (c) => html`<${Share} part=${c.affected_with} of=${c.affected} label=${t.why.withLabel} tone="critical" />` },
-  { key: "against", label: t.why.against, hint: t.why.againstHint, cell: (c) => html`<${Share} part=${c.unaffected_with} of=${c.unaffected} label=${t.why.againstLabel} tone="plain" />` },
-  { key: "rr", label: t.why.ratio, number: true, hint: t.why.ratioHint, cell: (c) => ratio(c.risk_ratio) },
-  { key: "q", label: t.why.q, number: true, hint: t.why.qHint, cell: (c) => (c.q_value === null ? UNKNOWN : c.q_value < 0.0001 ? "< 0.0001" : c.q_value.toFixed(4)) },
-];
 
 /**
  * @param {Finding} f @param {FindingSeries | null} series
@@ -85,17 +61,6 @@ function Lockstep({ f }) {
     <ul class="taglist">${f.tags_detail.slice(0, 20).map((x, i) => html`<li><${TagChip} tag=${x.tag} pool=${f.pool} /> <span>${i === 0 && f.tags.length > 1
       ? html`<span class="badge">${l.first}</span> `
       : x.ratio != null && f.tags.length > 1 ? html`<b class="number" title=${l.ratioHint(x.ratio_hosts ?? 0)}>${l.ratio(x.ratio >= 100 ? x.ratio.toFixed(0) : x.ratio.toFixed(3))}</b> ` : null}<${DriverName} name=${x.driver} none=${l.unknown} /> <span class="muted"><${Name} value=${x.description} none="" length=${80} /></span></span></li>`)}</ul></section>`;
-}
-
-/** @param {{ f: Finding }} props */
-function Why({ f }) {
-  return html`<section class="panel panel-flush" aria-labelledby="why-h">
-    <div class="panel-head"><h2 id="why-h">${t.why.title}</h2><span class="muted">${t.why.sub} <${ApiLink} path=${href(["findings", f.id])} what=${t.why.title} /></span></div>
-    ${f.explained_by.length
-      ? html`<${Table} caption=${t.why.title} columns=${CAUSE_COLUMNS} rows=${f.explained_by} rowKey=${(/** @type {Cause} */ c) => c.attribute + "=" + c.value} />`
-      : html`<div class="pad"><${Empty} title=${t.why.nothing}>${f.cause_note ? visible(f.cause_note) : null}<//></div>`}
-    ${f.explained_by.length && f.cause_note ? html`<p class="muted pad-all">${visible(f.cause_note)}</p>` : null}
-  </section>`;
 }
 
 /** @param {{ f: Finding }} props */
@@ -147,6 +112,7 @@ function Body({ f, session, route, reload }) {
       <div class="page">
         <${Why} f=${f} />
         <${SeriesPanel} f=${f} series=${series} />
+        <${ForecastPanel} f=${f} />
         <${FixPanel} f=${f} />
         <${KnownLeaks} known=${f.known_leaks} />
         <${EvidencePanel} f=${f} />

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/blocks.h"
+
+#include "common/log.h"
+#include "server/store/damage.h"
+#include "server/store/partition.h"
+#include "server/store/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ROWS, ROWS_TABLES, CHUNKS };
+/* received_at is the same in both, which leaves one partition to look into. */
+#define FROM_ROWS                                                                                  \
+    " FROM snapshot s LEFT JOIN snapshot_block b ON b.host_id = s.host_id"                         \
+    " AND b.taken_at = s.taken_at AND b.boot_at IS NOT DISTINCT FROM s.boot_at"                    \
+    " AND b.sequence IS NOT DISTINCT FROM s.sequence AND b.received_at = s.received_at"            \
+    " WHERE s.host_id = $1 AND s.taken_at BETWEEN $2 AND $3 ORDER BY s.taken_at, s.sequence"
+#define ROW_COLUMNS                                                                                \
+    "s.taken_at, s.boot_at, s.sequence, s.base, s.keyframe, coalesce(s.block, b.block)"
+static const struct stmt statements[] = {
+    [ROWS] = STMT("blocks_rows",
+                  "SELECT " ROW_COLUMNS ", s.detail, b.detail, s.nonpaged_bytes, s.paged_bytes,"
+                  " s.nonpaged_limit_bytes, s.paged_limit_bytes, s.commit_bytes,"
+                  " s.commit_limit_bytes, s.physical_bytes, s.available_bytes, s.handles,"
+                  " s.processes, s.threads, s.alloc_failures" FROM_ROWS,
+                  "izz", "zziibxjjiiiiiiiiiiii"),
+    [ROWS_TABLES] = STMT("blocks_rows_tables", "SELECT " ROW_COLUMNS FROM_ROWS, "izz", "zziibx"),
+    [CHUNKS] = STMT("blocks_chunks",
+                    "SELECT span_at, boot_at, part, chunk FROM snapshot_chunk WHERE host_id = $1"
+                    " AND span_at BETWEEN $2 AND $3 ORDER BY span_at, boot_at, part",
+                    "izz", "zzdx"),
+};
+const struct stmt_table store_blocks_statements = {statements,
+                                                   sizeof statements / sizeof *statements};
+
+enum { COLUMN_BLOCK = 5, COLUMN_DETAIL, COLUMN_BLOCK_DETAIL, COLUMN_TOTALS };
+
+void blocks_done(struct blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->chunk_count; i++)
+        sealed_free(blocks->chunks[i].sealed);
+    free(blocks->chunks);
+    free(blocks->rows);
+    db_result_free(blocks->result);
+    db_result_free(blocks->chunk_rows);
+    *blocks = (struct blocks){0};
+}
+
+static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
+{
+    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
+}
+
+static struct chain_row row_read(const struct db_result *result, size_t row)
+{
+    struct chain_row out = {
+        .taken_at_us = db_time(result, row, 0),
+        .boot_at_us = db_time(result, row, 1),
+        .sequence = number_or_unknown(result, row, 2),
+        .base = number_or_unknown(result, row, 3),
+        .keyframe = db_bool(result, row, 4),
+    };
+    out.block = db_bytes(result, row, COLUMN_BLOCK, &out.block_length);
+    return out;
+}
+
+/* ---- chunks ---------------------------------------------------------------- */
+
+static void note_damage(struct blocks *blocks, int64_t host_key, const struct blocks_chunk *chunk,
+                        const struct err *why)
+{
+    char span[TIME_TEXT_MAX], key[32];
+    time_format(chunk->span_us, span);
+    snprintf(key, sizeof key, "%lld", (long long)host_key);
+    struct damage damage = {.host_key = host_key,
+                            .span_us = chunk->span_us,
+                            .boot_at_us = chunk->boot_at_us,
+                            .part = chunk->part};
+    snprintf(damage.reason, sizeof damage.reason, "%s", why->message);
+    /* Here and not above: a walk goes on without these, so nobody else would hear of it. */
+    if (damage_note(&damage))
+        log_warning("a sealed chunk is damaged, its snapshots are left out", "host_key", key,
+                    "span", span, "reason", why->message);
+    if (blocks->damage.code == ST_OK)
+        err_set(&blocks->damage, ST_MALFORMED, "%s (host key %lld, six hours from %s, part %d)",
+                why->message, (long long)host_key, span, (int)chunk->part);
+}
+
+static enum status chunks_read(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
+                               struct blocks *blocks, struct err *err)
+{
+    struct db_params params = {0};
+    db_p_i64(&params, host_key);
+    db_p_time(&params, span_start(from_us));
+    db_p_time(&params, to_us);
+    enum status status = db_exec(db, &statements[CHUNKS], &params, &blocks->chunk_rows, err);
+    if (status != ST_OK)
+        return status;
+    size_t count = db_rows(blocks->chunk_rows);
+    blocks->chunks = calloc(count + 1, sizeof *blocks->chunks);
+    if (blocks->chunks == NULL)
+        return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
+    for (size_t i = 0; i < count; i++) {
+        struct err why = {0};
+        size_t length;
+        const void *data = db_bytes(blocks->chunk_rows, i, 3, &length);
+        struct blocks_chunk *chunk = &blocks->chunks[blocks->chunk_count++];
+        *chunk = (struct blocks_chunk){.span_us = db_time(blocks->chunk_rows, i, 0),
+                                       .boot_at_us = db_time(blocks->chunk_rows, i, 1),
+                                       .part = (int32_t)db_i64(blocks->chunk_rows, i, 2)};
+        status = sealed_open(data, length, &chunk->sealed, &why);
+        if (status == ST_MALFORMED) {
+            note_damage(blocks, host_key, chunk, &why);
+        } else if (status != ST_OK) {
+            return err_set(err, status, "%s", why.message);
+        }
+    }
+    return ST_OK;
+}
+
+static bool chunk_find(struct blocks_chunk *chunk, struct chain_row *row)
+{
+    size_t count = sealed_count(chunk->sealed);
+    for (size_t step = 0; step < count; step++) {
+        size_t i = (chunk->next + step) % count; /* rows come in the order of the chunk */
+        const struct sealed_snapshot *s = sealed_at(chunk->sealed, i);
+        if (s->taken_at_us != row->taken_at_us || s->sequence != row->sequence)
+            continue;
+        chunk->next = i + 1;
+        row->sealed = chunk->sealed;
+        row->sealed_index = i;
+        row->keyframe = s->raw == NULL;
+        row->block = s->raw;
+        row->block_length = s->raw_length;
+        return true;
+    }
+    return false;
+}
+
+static void rows_join(struct blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->count; i++) {
+        struct chain_row *row = &blocks->rows[i];
+        if (row->block != NULL)
+            continue;
+        bool found = false;
+        for (size_t c = 0; !found && c < blocks->chunk_count; c++) {
+            struct blocks_chunk *chunk = &blocks->chunks[c];
+            if (chunk->sealed != NULL && chunk->boot_at_us == row->boot_at_us &&
+                chunk->span_us == span_start(row->taken_at_us))
+                found = chunk_find(chunk, row);
+        }
+        row->damaged = !found;
+    }
+}
+
+static enum status read_rows(struct db *db, int which, int64_t host_key, int64_t from_us,
+                             int64_t to_us, struct blocks *ret_blocks, struct err *err)
+{
+    AUTO_BLOCKS struct blocks blocks = {0};
+    struct db_params params = {0};
+    bool sealed = false;
+    db_p_i64(&params, host_key);
+    db_p_time(&params, from_us);
+    db_p_time(&params, to_us);
+    enum status status = db_exec(db, &statements[which], &params, &blocks.result, err);
+    if (status != ST_OK)
+        return status;
+    blocks.count = db_rows(blocks.result);
+    blocks.rows = calloc(blocks.count + 1, sizeof *blocks.rows);
+    if (blocks.rows == NULL)
+        return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
+    for (size_t i = 0; i < blocks.count; i++) {
+        blocks.rows[i] = row_read(blocks.result, i);
+        sealed = sealed || blocks.rows[i].block == NULL;
+    }
+    if (sealed)
+        status = chunks_read(db, host_key, from_us, to_us, &blocks, err);
+    if (status != ST_OK)
+        return status;
+    rows_join(&blocks);
+    *ret_blocks = blocks;
+    blocks = (struct blocks){0};
+    return ST_OK;
+}
+
+enum status blocks_read(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
+                        struct blocks *ret_blocks, struct err *err)
+{
+    return read_rows(db, ROWS, host_key, from_us, to_us, ret_blocks, err);
+}
+
+enum status blocks_read_tables(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
+                               struct blocks *ret_blocks, struct err *err)
+{
+    return read_rows(db, ROWS_TABLES, host_key, from_us, to_us, ret_blocks, err);
+}
+
+/* ---- what else a row has --------------------------------------------------- */
+
+void blocks_totals(const struct blocks *blocks, size_t i, struct snapshot_totals *ret_totals)
+{
+    *ret_totals = (struct snapshot_totals){0};
+    for (size_t t = 0; t < TOTAL_COUNT; t++) {
+        if (!db_null(blocks->result, i, COLUMN_TOTALS + t))
+            totals_set(ret_totals, (enum total)t,
+                       (uint64_t)db_i64(blocks->result, i, COLUMN_TOTALS + t));
+    }
+}
+
+static bool has_members(const char *json)
+{
+    return json != NULL && json[0] == '{' && json[1] != '}';
+}
+
+const char *blocks_block_detail(const struct blocks *blocks, size_t i)
+{
+    const struct chain_row *row = &blocks->rows[i];
+    return row->sealed != NULL ? sealed_at(row->sealed, row->sealed_index)->detail
+                               : db_text(blocks->result, i, COLUMN_BLOCK_DETAIL);
+}
+
+void blocks_detail(const struct blocks *blocks, size_t i, struct strbuf *out)
+{
+    const char *kept = db_text(blocks->result, i, COLUMN_DETAIL);
+    const char *other = blocks_block_detail(blocks, i);
+    if (!has_members(kept) && !has_members(other))
+        return;
+    if (!has_members(kept) || !has_members(other)) {
+        strbuf_puts(out, has_members(kept) ? kept : other);
+        return;
+    }
+    strbuf_add(out, kept, strlen(kept) - 1); /* one object of both */
+    strbuf_putc(out, ',');
+    strbuf_puts(out, other + 1);
+}
+
+size_t blocks_find(const struct blocks *blocks, int64_t taken_at_us, int64_t boot_at_us,
+                   int64_t sequence)
+{
+    for (size_t i = blocks->count; i-- > 0;) {
+        const struct chain_row *row = &blocks->rows[i];
+        if (row->taken_at_us == taken_at_us && row->boot_at_us == boot_at_us &&
+            row->sequence == sequence)
+            return i;
+    }
+    return SIZE_MAX;
+}

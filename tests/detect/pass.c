@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A few histories are made once and handed over again and again under other names, so that what is
+ * measured is the analysis alone. Rows are as real tables have them: most are small and still, some
+ * move with the day, a few fill after the boot; on one host in 20 one row leaks.
+ */
+#include "tests/detect/pass.h"
+
+#include "server/analyze/analyze.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define KINDS     20 /* histories that differ; one of them leaks */
+#define FACTS     500
+#define POINTS    104
+#define UP_HOURS  400.0
+#define START_US  (20000 * US_PER_DAY)
+#define TEXT_ROOM 24
+
+struct history {
+    struct analyze_point points[POINTS];
+    struct snapshot_table tables[POINTS][POOL_COUNT];
+    struct snapshot_totals totals[POINTS];
+    struct analyze_fact facts[FACTS];
+    char texts[FACTS][2][TEXT_ROOM];
+};
+
+static double hash01(size_t a, size_t b, size_t c)
+{
+    uint64_t x = (a * 0x9E3779B97F4A7C15u) ^ (b * 0xC2B2AE3D27D4EB4Fu) ^ (c * 0x165667B19E3779F9u);
+    x = (x ^ (x >> 31)) * 0xD6E8FEB86659FD93u;
+    return (double)((x ^ (x >> 32)) >> 11) * 0x1p-53;
+}
+
+static double hour_of(size_t point) /* before now */
+{
+    size_t back = POINTS - 1 - point;
+    return back < 10   ? (double)back / 30
+           : back < 26 ? 1.0 / 3 + (double)(back - 10) / 6
+           : back < 47 ? 3 + (double)(back - 26)
+                       : 24 + 6 * (double)(back - 47);
+}
+
+static uint64_t bytes_of(size_t kind, size_t row, size_t point)
+{
+    double hours = hour_of(point);
+    double size = 4096 * exp(10 * pow(hash01(1, row, 0), 3)); /* 4 KiB to 90 MB, few large */
+    double kinds = 0.8 + 0.4 * hash01(kind, row, 1);
+    double habit = hash01(2, row, 0);
+    double course = 1;
+    if (habit < 0.05)
+        course = 1 - exp((hours - UP_HOURS) / 60);
+    else if (habit < 0.15)
+        course = 1 + 0.3 * sin(hours / 24 * 6.2832);
+    if (kind == 0 && row == 7)
+        return (uint64_t)(20e6 * fmax(100 - hours, 0)) & ~(uint64_t)15;
+    return (uint64_t)(size * kinds * course * (1 + 0.01 * hash01(kind, row, point))) &
+           ~(uint64_t)15;
+}
+
+/* Column memory is never freed: the program ends with it. */
+static void *room(size_t count, size_t size)
+{
+    void *memory = calloc(count + 1, size);
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+static void fill_table(size_t kind, size_t first, size_t count, size_t point,
+                       struct snapshot_table *table)
+{
+    uint32_t *tags = room(count, sizeof *tags);
+    uint32_t *allocs = room(count, sizeof *allocs);
+    uint32_t *frees = room(count, sizeof *frees);
+    uint64_t *bytes = room(count, sizeof *bytes);
+    for (size_t i = 0; i < count; i++) {
+        tags[i] = (uint32_t)(0x30303030 + 977 * i);
+        bytes[i] = bytes_of(kind, first + i, point);
+        frees[i] = (uint32_t)((UP_HOURS - hour_of(point)) * 100);
+        allocs[i] = frees[i] + (uint32_t)(bytes[i] / 64);
+    }
+    *table = (struct snapshot_table){.present = true,
+                                     .count = count,
+                                     .tag = tags,
+                                     .allocs = allocs,
+                                     .frees = frees,
+                                     .bytes = bytes};
+}
+
+static void fill_history(size_t kind, size_t rows, struct history *history)
+{
+    for (size_t p = 0; p < POINTS; p++) {
+        struct analyze_point *point = &history->points[p];
+        point->taken_at_us = START_US - (int64_t)(hour_of(p) * (double)US_PER_HOUR);
+        point->boot_at_us = START_US - (int64_t)(UP_HOURS * (double)US_PER_HOUR);
+        point->totals = &history->totals[p];
+        point->table = history->tables[p];
+        fill_table(kind, 0, rows / 2, p, &history->tables[p][POOL_NONPAGED]);
+        fill_table(kind, rows / 2, rows - rows / 2, p, &history->tables[p][POOL_PAGED]);
+        totals_set(&history->totals[p], TOTAL_PHYSICAL_BYTES, UINT64_C(64) << 30);
+        totals_set(&history->totals[p], TOTAL_NONPAGED_LIMIT_BYTES, UINT64_C(48) << 30);
+        totals_set(&history->totals[p], TOTAL_NONPAGED_BYTES, UINT64_C(4) << 30);
+    }
+    for (size_t i = 0; i < FACTS; i++) {
+        snprintf(history->texts[i][0], TEXT_ROOM, "driver/d%03zu.sys", i);
+        snprintf(history->texts[i][1], TEXT_ROOM, "1.%d", (int)(4 * hash01(kind, i, 9)));
+        history->facts[i] = (struct analyze_fact){history->texts[i][0], history->texts[i][1],
+                                                  TIME_UNKNOWN, TIME_UNKNOWN};
+    }
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double peak_mb(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+bool pass_run(size_t hosts, size_t rows, const struct tagdict *dict)
+{
+    AUTO_ANALYSIS struct analysis *analysis = NULL;
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct analyze_options options = {.as_of_us = START_US, .tagdict = dict};
+    struct err err = {0};
+    struct history *histories = room(KINDS, sizeof *histories);
+    for (size_t k = 0; k < KINDS; k++)
+        fill_history(k, rows, &histories[k]);
+    double before = peak_mb();
+    double from = seconds();
+    enum status status = analysis_new(&options, &analysis, &err);
+    for (size_t i = 0; status == ST_OK && i < hosts; i++) {
+        char id[32];
+        struct history *history = &histories[i % KINDS];
+        snprintf(id, sizeof id, "host-%06zu", i);
+        struct analyze_host host = {.id = id,
+                                    .facts = history->facts,
+                                    .fact_count = FACTS,
+                                    .points = history->points,
+                                    .point_count = POINTS};
+        status = analysis_add_host(analysis, &host, &err);
+    }
+    double read = seconds();
+    if (status == ST_OK)
+        status = analysis_finish(analysis, &list, &err);
+    double end = seconds();
+    free(histories);
+    if (status != ST_OK) {
+        fprintf(stderr, "bench-detect: could not run a pass: %s\n", err.message);
+        return false;
+    }
+    printf("a pass over %zu hosts x %zu rows x %d points, %d facts: reading %.2f s, comparing %.2f "
+           "s of processor time, %.0f MB, %zu findings\n",
+           hosts, rows, POINTS, FACTS, read - from, end - read, peak_mb() - before, list.count);
+    return true;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a pass of the analysis costs: processor time and memory for many hosts with full tables. */
+#ifndef TESTS_DETECT_PASS_H
+#define TESTS_DETECT_PASS_H
+
+#include "server/tagdict/tagdict.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Prints one line; false when the analysis failed. */
+bool pass_run(size_t hosts, size_t rows, const struct tagdict *dict);
+
+#endif

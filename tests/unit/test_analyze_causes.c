@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What separates affected hosts: pairs of values, first bad and good versions, rates around a
+ * change; by whole fleets, and the order of versions by itself. */
+#include "server/analyze/version.h"
+#include "tests/support/analyze_fleet.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+Suite *analyze_causes_suite(void);
+
+START_TEST(version_compare_orders_runs_of_digits_by_number)
+{
+    static const char *const rising[] = {"1.9", "1.10", "1.10.1", "1.10.2", "10.0", "10.0a"};
+    for (size_t i = 0; i < sizeof rising / sizeof rising[0]; i++)
+        for (size_t k = 0; k < sizeof rising / sizeof rising[0]; k++) {
+            int order = version_compare(rising[i], rising[k]);
+            ck_assert_msg((order > 0) - (order < 0) == (i > k) - (i < k), "%s, %s", rising[i],
+                          rising[k]);
+        }
+    ck_assert_int_eq(version_compare("1.007", "1.7"), 0);
+    ck_assert(version_is("1.2") && !version_is("12") && !version_is("v1.2") && !version_is(""));
+}
+END_TEST
+
+static void add_leak(struct afleet *fleet, size_t host, double start_hours)
+{
+    afleet_add_row(fleet, host,
+                   &(struct afleet_row){.tag = "Leaq",
+                                        .pool = POOL_NONPAGED,
+                                        .shape = AFLEET_LINEAR,
+                                        .rate = 20e6,
+                                        .start_hours = start_hours,
+                                        .block = 256});
+}
+
+static size_t add_host(struct afleet *fleet, const char *build, size_t i)
+{
+    struct afleet_spec spec = {.role = "web",
+                               .os_build = build,
+                               .ram_gib = 32,
+                               .uptime_hours = 200 + (double)i,
+                               .history_hours = 190};
+    size_t host = afleet_add_host(fleet, &spec);
+    afleet_add_background(fleet, host, 1);
+    return host;
+}
+
+static const struct finding_cause *best_cause(const struct finding_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].tag == afleet_tag("Leaq") && list->items[i].cause_count > 0)
+            return &list->items[i].causes[0];
+    }
+    ck_abort_msg("no finding with a cause");
+    return NULL;
+}
+
+/* One driver version and one build, each on half of the hosts; only hosts with both leak. */
+START_TEST(explain_version_that_leaks_on_one_build_only_is_told_with_the_build)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new((uint64_t)_i + 3);
+    bool both = _i % 2 == 0; /* else every host with the version leaks */
+    for (size_t i = 0; i < 32; i++) {
+        bool bad = i % 2 == 0;
+        bool build = i % 4 < 2;
+        size_t host = add_host(fleet, build ? "26100.4061" : "20348.2402", i);
+        afleet_add_fact(fleet, host, "driver/x.sys", bad ? "2.0" : "1.0", -1);
+        if (bad && (build || !both))
+            add_leak(fleet, host, 90);
+    }
+    ck_assert_int_eq(afleet_analyze(fleet, (uint64_t)_i, NULL, &list, NULL), ST_OK);
+    const struct finding_cause *cause = best_cause(&list);
+    if (both) {
+        ck_assert_ptr_nonnull(cause->and_attribute);
+        bool driver = strcmp(cause->attribute, "driver/x.sys") == 0;
+        ck_assert_str_eq(driver ? cause->attribute : cause->and_attribute, "driver/x.sys");
+        ck_assert_str_eq(driver ? cause->value : cause->and_value, "2.0");
+        ck_assert_str_eq(driver ? cause->and_value : cause->value, "26100.4061");
+        ck_assert_uint_eq(cause->affected_with, 8);
+        ck_assert_uint_eq(cause->unaffected_with, 0);
+        ck_assert(cause->q_value <= 0.05);
+    } else {
+        ck_assert_str_eq(cause->attribute, "driver/x.sys");
+        ck_assert_ptr_null(cause->and_attribute);
+    }
+    afleet_free(fleet);
+}
+END_TEST
+
+START_TEST(explain_versions_around_the_bad_ones_are_named)
+{
+    static const char *const versions[] = {"1.9", "1.10", "1.11", "1.12", "2.0"};
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new(11);
+    for (size_t i = 0; i < 40; i++) {
+        bool bad = i % 5 == 2 || i % 5 == 3;
+        size_t host = add_host(fleet, "26100.4061", i);
+        afleet_add_fact(fleet, host, "driver/x.sys", versions[i % 5], -1);
+        if (bad)
+            add_leak(fleet, host, 90);
+    }
+    ck_assert_int_eq(afleet_analyze(fleet, 0, NULL, &list, NULL), ST_OK);
+    const struct finding_cause *cause = best_cause(&list);
+    ck_assert_str_eq(cause->attribute, "driver/x.sys");
+    ck_assert_str_eq(cause->first_bad, "1.11");
+    ck_assert_str_eq(cause->last_good, "1.10");
+    ck_assert_str_eq(cause->first_good, "2.0");
+    ck_assert_uint_eq(cause->changed_hosts, 0);
+    ck_assert(isnan(cause->rate_before));
+    afleet_free(fleet);
+}
+END_TEST
+
+/* The version came 80 hours ago, and the growth with it; the hosts were up before. */
+START_TEST(explain_rates_before_and_after_a_change_are_told)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new(12);
+    for (size_t i = 0; i < 30; i++) {
+        bool bad = i < 8;
+        size_t host = add_host(fleet, "26100.4061", i);
+        afleet_add_fact(fleet, host, "driver/x.sys", "1.0", -1);
+        if (!bad)
+            continue;
+        afleet_add_fact(fleet, host, "driver/x.sys", "2.0", 80);
+        add_leak(fleet, host, 80);
+    }
+    ck_assert_int_eq(afleet_analyze(fleet, 0, NULL, &list, NULL), ST_OK);
+    const struct finding_cause *cause = best_cause(&list);
+    ck_assert_str_eq(cause->value, "2.0");
+    ck_assert_uint_eq(cause->changed_hosts, 8);
+    ck_assert_double_lt(cause->rate_before, 1e6);
+    ck_assert_double_gt(cause->rate_after, 18e6);
+    ck_assert_double_lt(cause->rate_after, 22e6);
+    ck_assert_str_eq(cause->last_good, "1.0");
+    ck_assert_ptr_null(cause->first_good);
+    afleet_free(fleet);
+}
+END_TEST
+
+Suite *analyze_causes_suite(void)
+{
+    Suite *suite = suite_create("analyze_causes");
+    TCase *causes = tcase_create("causes");
+    tcase_set_timeout(causes, 60);
+    tcase_add_test(causes, version_compare_orders_runs_of_digits_by_number);
+    tcase_add_loop_test(causes, explain_version_that_leaks_on_one_build_only_is_told_with_the_build,
+                        0, 4);
+    tcase_add_test(causes, explain_versions_around_the_bad_ones_are_named);
+    tcase_add_test(causes, explain_rates_before_and_after_a_change_are_told);
+    suite_add_tcase(suite, causes);
+    return suite;
+}
