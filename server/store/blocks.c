@@ -9,23 +9,23 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROWS, ROWS_TABLES, CHUNKS };
-/* received_at is the same in both, which leaves one partition to look into. */
-#define FROM_ROWS                                                                                  \
-    " FROM snapshot s LEFT JOIN snapshot_block b ON b.host_id = s.host_id"                         \
-    " AND b.taken_at = s.taken_at AND b.boot_at IS NOT DISTINCT FROM s.boot_at"                    \
-    " AND b.sequence IS NOT DISTINCT FROM s.sequence AND b.received_at = s.received_at"            \
-    " WHERE s.host_id = $1 AND s.taken_at BETWEEN $2 AND $3 ORDER BY s.taken_at, s.sequence"
-#define ROW_COLUMNS                                                                                \
-    "s.taken_at, s.boot_at, s.sequence, s.base, s.keyframe, coalesce(s.block, b.block)"
+enum { ROWS, ROWS_TABLES, APPENDED, CHUNKS };
+#define ROW_COLUMNS "taken_at, boot_at, sequence, base, keyframe, block"
+#define OF_HOST     " WHERE host_id = $1 AND taken_at BETWEEN $2 AND $3 ORDER BY taken_at, sequence"
 static const struct stmt statements[] = {
     [ROWS] = STMT("blocks_rows",
-                  "SELECT " ROW_COLUMNS ", s.detail, b.detail, s.nonpaged_bytes, s.paged_bytes,"
-                  " s.nonpaged_limit_bytes, s.paged_limit_bytes, s.commit_bytes,"
-                  " s.commit_limit_bytes, s.physical_bytes, s.available_bytes, s.handles,"
-                  " s.processes, s.threads, s.alloc_failures" FROM_ROWS,
-                  "izz", "zziibxjjiiiiiiiiiiii"),
-    [ROWS_TABLES] = STMT("blocks_rows_tables", "SELECT " ROW_COLUMNS FROM_ROWS, "izz", "zziibx"),
+                  "SELECT " ROW_COLUMNS ", detail, nonpaged_bytes, paged_bytes,"
+                  " nonpaged_limit_bytes, paged_limit_bytes, commit_bytes, commit_limit_bytes,"
+                  " physical_bytes, available_bytes, handles, processes, threads, alloc_failures"
+                  " FROM snapshot" OF_HOST,
+                  "izz", "zziibxjiiiiiiiiiiii"),
+    [ROWS_TABLES] =
+        STMT("blocks_rows_tables", "SELECT " ROW_COLUMNS " FROM snapshot" OF_HOST, "izz", "zziibx"),
+    /* Not by a join: most rows are sealed, and a look for each of them costs more than the rest. */
+    [APPENDED] =
+        STMT("blocks_appended",
+             "SELECT taken_at, boot_at, sequence, block, detail FROM snapshot_block" OF_HOST, "izz",
+             "zzixj"),
     [CHUNKS] = STMT("blocks_chunks",
                     "SELECT span_at, boot_at, part, chunk FROM snapshot_chunk WHERE host_id = $1"
                     " AND span_at BETWEEN $2 AND $3 ORDER BY span_at, boot_at, part",
@@ -34,7 +34,7 @@ static const struct stmt statements[] = {
 const struct stmt_table store_blocks_statements = {statements,
                                                    sizeof statements / sizeof *statements};
 
-enum { COLUMN_BLOCK = 5, COLUMN_DETAIL, COLUMN_BLOCK_DETAIL, COLUMN_TOTALS };
+enum { COLUMN_BLOCK = 5, COLUMN_DETAIL, COLUMN_TOTALS };
 
 void blocks_done(struct blocks *blocks)
 {
@@ -42,7 +42,9 @@ void blocks_done(struct blocks *blocks)
         sealed_free(blocks->chunks[i].sealed);
     free(blocks->chunks);
     free(blocks->rows);
+    free(blocks->appended_at);
     db_result_free(blocks->result);
+    db_result_free(blocks->appended);
     db_result_free(blocks->chunk_rows);
     *blocks = (struct blocks){0};
 }
@@ -63,6 +65,37 @@ static struct chain_row row_read(const struct db_result *result, size_t row)
     };
     out.block = db_bytes(result, row, COLUMN_BLOCK, &out.block_length);
     return out;
+}
+
+/* ---- appended blocks ------------------------------------------------------- */
+
+/* Both are in the order of time and sequence. */
+static void appended_join(struct blocks *blocks)
+{
+    size_t count = db_rows(blocks->appended), from = 0;
+    for (size_t i = 0; i < blocks->count; i++) {
+        struct chain_row *row = &blocks->rows[i];
+        while (from < count && db_time(blocks->appended, from, 0) < row->taken_at_us)
+            from++;
+        for (size_t k = from;
+             k < count && row->block == NULL && db_time(blocks->appended, k, 0) == row->taken_at_us;
+             k++) {
+            if (db_time(blocks->appended, k, 1) != row->boot_at_us ||
+                number_or_unknown(blocks->appended, k, 2) != row->sequence)
+                continue;
+            row->block = db_bytes(blocks->appended, k, 3, &row->block_length);
+            blocks->appended_at[i] = k;
+        }
+    }
+}
+
+static enum status appended_read(struct db *db, const struct db_params *params,
+                                 struct blocks *blocks, struct err *err)
+{
+    enum status status = db_exec(db, &statements[APPENDED], params, &blocks->appended, err);
+    if (status == ST_OK)
+        appended_join(blocks);
+    return status;
 }
 
 /* ---- chunks ---------------------------------------------------------------- */
@@ -155,27 +188,44 @@ static void rows_join(struct blocks *blocks)
     }
 }
 
+static bool any_without_block(const struct blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->count; i++) {
+        if (blocks->rows[i].block == NULL)
+            return true;
+    }
+    return false;
+}
+
+static enum status rows_alloc(struct blocks *blocks, struct err *err)
+{
+    blocks->count = db_rows(blocks->result);
+    blocks->rows = calloc(blocks->count + 1, sizeof *blocks->rows);
+    blocks->appended_at = calloc(blocks->count + 1, sizeof *blocks->appended_at);
+    if (blocks->rows == NULL || blocks->appended_at == NULL)
+        return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
+    for (size_t i = 0; i < blocks->count; i++) {
+        blocks->rows[i] = row_read(blocks->result, i);
+        blocks->appended_at[i] = SIZE_MAX;
+    }
+    return ST_OK;
+}
+
+/* In this order: a block that is gone when its row was there is in a chunk by then. */
 static enum status read_rows(struct db *db, int which, int64_t host_key, int64_t from_us,
                              int64_t to_us, struct blocks *ret_blocks, struct err *err)
 {
     AUTO_BLOCKS struct blocks blocks = {0};
     struct db_params params = {0};
-    bool sealed = false;
     db_p_i64(&params, host_key);
     db_p_time(&params, from_us);
     db_p_time(&params, to_us);
     enum status status = db_exec(db, &statements[which], &params, &blocks.result, err);
-    if (status != ST_OK)
-        return status;
-    blocks.count = db_rows(blocks.result);
-    blocks.rows = calloc(blocks.count + 1, sizeof *blocks.rows);
-    if (blocks.rows == NULL)
-        return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
-    for (size_t i = 0; i < blocks.count; i++) {
-        blocks.rows[i] = row_read(blocks.result, i);
-        sealed = sealed || blocks.rows[i].block == NULL;
-    }
-    if (sealed)
+    if (status == ST_OK)
+        status = rows_alloc(&blocks, err);
+    if (status == ST_OK && any_without_block(&blocks))
+        status = appended_read(db, &params, &blocks, err);
+    if (status == ST_OK && any_without_block(&blocks))
         status = chunks_read(db, host_key, from_us, to_us, &blocks, err);
     if (status != ST_OK)
         return status;
@@ -217,8 +267,11 @@ static bool has_members(const char *json)
 const char *blocks_block_detail(const struct blocks *blocks, size_t i)
 {
     const struct chain_row *row = &blocks->rows[i];
-    return row->sealed != NULL ? sealed_at(row->sealed, row->sealed_index)->detail
-                               : db_text(blocks->result, i, COLUMN_BLOCK_DETAIL);
+    if (row->sealed != NULL)
+        return sealed_at(row->sealed, row->sealed_index)->detail;
+    return blocks->appended_at[i] == SIZE_MAX
+               ? NULL
+               : db_text(blocks->appended, blocks->appended_at[i], 4);
 }
 
 void blocks_detail(const struct blocks *blocks, size_t i, struct strbuf *out)

@@ -2,7 +2,7 @@
 /*
  * The snapshots of one host in a range of time, one picture of all the forms they are kept in: the
  * block in the row itself (rows from before 0010), appended in snapshot_block, or sealed in
- * snapshot_chunk. Appended blocks are read first and chunks after them: a partition of blocks is
+ * snapshot_chunk. Rows are read first, then appended blocks, then chunks: a partition of blocks is
  * dropped only after its chunks were committed, so every snapshot is found in one or the other.
  *
  * What cannot be read (a damaged chunk) does not hide the rest: its rows are `damaged`.
@@ -24,6 +24,8 @@ struct blocks_chunk {
 
 struct blocks {
     struct db_result *result;
+    struct db_result *appended; /* NULL: not looked at */
+    size_t *appended_at;        /* row of it that belongs to rows[i]; SIZE_MAX: none */
     struct db_result *chunk_rows;
     struct blocks_chunk *chunks;
     size_t chunk_count;

@@ -642,7 +642,7 @@ export const en = {
       accepted: "Stored since start", duplicates: "Held already", commits: "Group commits", failedCommits: "Failed commits", rows: "Rows",
       database: "Database", size: "Size", dbConnections: "Connections", pool: "Leased of the pool", usedOf: (/** @type {string} */ n, /** @type {string} */ most) => `${n} of ${most}`,
       jobs: "Jobs", job: "Job", last: "Last run", took: "Took", runs: "Runs", failures: "Failures", error: "Last failure",
-      jobNames: { analysis: "Analysis", rollups: "Rollups", partitions: "Partitions and retention", "log of changes": "Log of changes" },
+      jobNames: { analysis: "Analysis", rollups: "Rollups", mutes: "Mutes", sealing: "Sealing of snapshots", "long history": "Long history", partitions: "Partitions and retention", "log of changes": "Log of changes" },
       analyzer: "Analyzer\u2019s lock", here: "this server", elsewhere: "{name} at {address} since {since}", local: "a local socket", nobody: "nobody: no server analyzes now",
       elsewhereNote: "Jobs run on the server that holds the analyzer\u2019s lock; this one stands by.",
       refused: "Refused since start", cause: "Cause", documents: "Snapshots", requests: "Requests", noneRefused: "Nothing was refused.",
