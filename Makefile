@@ -215,6 +215,15 @@ build/tools/peer: tests/bench/peer.c common/strbuf.c common/utf8.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -Wall -Wextra -o $@ $^ -lpq -lpthread -lm
 
+# Sizes on disk and reading times, with the store itself.
+STORE_BENCH := tests/bench/store_main.c tests/bench/store_storage.c tests/bench/store_query.c \
+               tests/support/churn.c tests/support/fleetgen.c agent/core/changes.c agent/core/gzip.c
+$(B)/bench-store: $(call objects,$(STORE_BENCH)) $(B)/libserver.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server)
+.PHONY: bench-store-bin
+bench-store-bin: $(B)/bench-store
+
 build/tools/bench_agent: tests/bench/agent.c agent/core/changes.c agent/core/gzip.c $(wildcard agent/nt/*.c) \
                          tests/support/fake_kernel.c tests/support/nt_blobs.c $(filter-out common/snapshot_json.c,$(COMMON))
 	$(call say,CC,$@)

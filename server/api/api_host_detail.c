@@ -212,14 +212,14 @@ static void write_big_blocks(const struct snapshot *snapshot, struct strbuf *out
 }
 
 /* What the newest document said beside the tables. Its chain may have fallen to retention: then
- * nothing is known of it, and the rest of the host still is. */
+ * nothing is known of it, and the rest of the host still is; the same when it is damaged. */
 static enum status write_newest(struct db *db, const struct host_state *host, struct strbuf *out,
                                 struct err *err)
 {
     struct snapshot snapshot;
     enum status status = store_snapshot_at(db, host->key, host->taken_at_us, &snapshot, err);
 
-    if (status == ST_NOT_FOUND) {
+    if (status == ST_NOT_FOUND || status == ST_MALFORMED) {
         snapshot_init(&snapshot);
         status = ST_OK;
     }

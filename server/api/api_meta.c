@@ -4,6 +4,7 @@
 #include "server/app.h"
 #include "server/http/exchange.h"
 #include "server/notify/notify.h"
+#include "server/store/damage.h"
 #include "server/store/store_tokens.h"
 
 #include <stdatomic.h>
@@ -94,6 +95,17 @@ static void write_fleet(struct strbuf *out, struct fleet *fleet)
     write_figures(out, figures, sizeof figures / sizeof figures[0]);
 }
 
+static void write_storage(struct strbuf *out)
+{
+    const struct figure figures[] = {
+        {"poolfleet_damaged_chunks", "gauge",
+         "Sealed chunks that could not be read since the start.", (double)damage_read(NULL)},
+        {"poolfleet_damaged_chunk_reads_total", "counter", "Reads that met one of them.",
+         (double)damage_meetings()},
+    };
+    write_figures(out, figures, sizeof figures / sizeof figures[0]);
+}
+
 static void write_analysis(struct strbuf *out, struct app *app)
 {
     int64_t at = atomic_load(&app->analyzed_at_us);
@@ -146,6 +158,7 @@ enum status api_meta_metrics(struct req *rq, struct resp *rs, struct err *err)
     write_memory(&rs->body);
     write_fleet(&rs->body, app->fleet);
     write_ingest(&rs->body, app->ingest);
+    write_storage(&rs->body);
     write_analysis(&rs->body, app);
     write_notify(&rs->body, app->notify);
     http_write_metrics(req_http(rq), &rs->body);

@@ -7,6 +7,7 @@
 #include "server/http/exchange.h"
 #include "server/jobs/jobs.h"
 #include "server/notify/notify.h"
+#include "server/store/damage.h"
 #include "server/store/store_server.h"
 #include "server/store/store_tokens.h"
 
@@ -207,6 +208,32 @@ static void write_analyzer(const struct store_database *database, bool leader, s
     json_close(out, '}');
 }
 
+/* ---- sealed chunks that cannot be read ---------------------------------------------------------
+ */
+
+/* db NULL: whose they are cannot be asked. */
+static void write_damage(struct db *db, struct strbuf *out)
+{
+    struct damage items[DAMAGE_MAX];
+    size_t count = damage_read(items);
+
+    json_key_open(out, "damaged_chunks", '[');
+    for (size_t i = 0; i < count; i++) {
+        char id[LIMIT_HOST_ID_BYTES + 1] = "";
+        if (db != NULL && store_host_id_of(db, items[i].host_key, id, NULL) != ST_OK)
+            db = NULL;
+        json_open(out, '{');
+        json_text(out, "host_id", id[0] == '\0' ? NULL : id);
+        json_time(out, "from", items[i].span_us);
+        json_time(out, "boot_at", items[i].boot_at_us);
+        json_i64(out, "part", items[i].part);
+        json_time(out, "found_at", items[i].found_at_us);
+        json_text(out, "reason", items[i].reason);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
 /* The screen for when something is wrong: without the database it still tells the rest. */
 enum status api_server_get(struct req *rq, struct resp *rs, struct err *err)
 {
@@ -237,6 +264,7 @@ enum status api_server_get(struct req *rq, struct resp *rs, struct err *err)
     write_jobs(rq->app, &leader, out);
     write_analyzer(known, leader, out);
     write_notify(rq->app, out);
+    write_damage(known == NULL ? NULL : db, out);
     json_close(out, '}');
     rs->media = MEDIA_JSON;
     return ST_OK;

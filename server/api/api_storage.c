@@ -45,7 +45,13 @@ static void write_part(const struct store_part *part, struct strbuf *out)
 /* How long a partitioned table is kept: the long history's is the rollups'. */
 static int64_t kept_us(const struct config *config, const char *table)
 {
-    return strncmp(table, "tag_hour", 8) == 0 ? config->rollup_retention_us : config->retention_us;
+    static const char *const rollups[] = {"tag_hour", "host_hour", "host_tag_day"};
+
+    for (size_t i = 0; i < sizeof rollups / sizeof rollups[0]; i++) {
+        if (strcmp(table, rollups[i]) == 0)
+            return config->rollup_retention_us;
+    }
+    return config->retention_us;
 }
 
 struct sums {

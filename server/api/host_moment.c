@@ -36,6 +36,13 @@ enum status host_moment_stored(struct db *db, const struct host_state *host, int
     if (status == ST_NOT_FOUND)
         return err_field(err, ST_NOT_FOUND, field, "host \"%s\" has no snapshot at or before that",
                          host->id);
+    /* Not the request's fault and not to be mended by asking again: there is no such snapshot any
+     * more, and this says why. */
+    if (status == ST_MALFORMED) {
+        struct err why = *err;
+        return err_field(err, ST_NOT_FOUND, field, "the snapshot at that moment is damaged: %s",
+                         why.message);
+    }
     if (status != ST_OK)
         return status;
     moment->stored = true;

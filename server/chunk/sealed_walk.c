@@ -360,8 +360,13 @@ static bool skip(struct span *stream, size_t count)
 
 static size_t count_bits(const struct span *bits, size_t until)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < until / 8; i++)
+    size_t count = 0, i = 0;
+    for (; i + 8 <= until / 8; i += 8) {
+        uint64_t word;
+        memcpy(&word, bits->at + i, sizeof word);
+        count += (size_t)__builtin_popcountll(word);
+    }
+    for (; i < until / 8; i++)
         count += (size_t)__builtin_popcount(bits->at[i]);
     if (until % 8 != 0)
         count += (size_t)__builtin_popcount(bits->at[until / 8] & ((1u << until % 8) - 1));

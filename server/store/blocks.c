@@ -2,6 +2,7 @@
 #include "server/store/blocks.h"
 
 #include "common/log.h"
+#include "server/store/damage.h"
 #include "server/store/partition.h"
 #include "server/store/registry.h"
 
@@ -72,9 +73,15 @@ static void note_damage(struct blocks *blocks, int64_t host_key, const struct bl
     char span[TIME_TEXT_MAX], key[32];
     time_format(chunk->span_us, span);
     snprintf(key, sizeof key, "%lld", (long long)host_key);
+    struct damage damage = {.host_key = host_key,
+                            .span_us = chunk->span_us,
+                            .boot_at_us = chunk->boot_at_us,
+                            .part = chunk->part};
+    snprintf(damage.reason, sizeof damage.reason, "%s", why->message);
     /* Here and not above: a walk goes on without these, so nobody else would hear of it. */
-    log_warning("a sealed chunk is damaged, its snapshots are left out", "host_key", key, "span",
-                span, "reason", why->message);
+    if (damage_note(&damage))
+        log_warning("a sealed chunk is damaged, its snapshots are left out", "host_key", key,
+                    "span", span, "reason", why->message);
     if (blocks->damage.code == ST_OK)
         err_set(&blocks->damage, ST_MALFORMED, "%s (host key %lld, six hours from %s, part %d)",
                 why->message, (long long)host_key, span, (int)chunk->part);

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { DATABASE, ANALYZER, PARTS, FOLDER };
+enum { DATABASE, ANALYZER, PARTS, FOLDER, HOST_ID };
 
 static const struct stmt statements[] = {
     [DATABASE] = STMT("server_database",
@@ -41,6 +41,7 @@ static const struct stmt statements[] = {
                     "AND (inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8' "
                     "OR inet_server_addr() = '::1')",
                     "", "t"),
+    [HOST_ID] = STMT("server_host_id", "SELECT id FROM host WHERE host_id = $1", "i", "t"),
 };
 
 const struct stmt_table store_server_statements = {statements,
@@ -137,5 +138,18 @@ enum status store_data_folder(struct db *db, char *ret_path, size_t size, struct
 
     if (status == ST_OK)
         copy(ret_path, size, db_rows(result) == 0 ? NULL : db_text(result, 0, 0));
+    return status;
+}
+
+enum status store_host_id_of(struct db *db, int64_t host_key, char ret_id[LIMIT_HOST_ID_BYTES + 1],
+                             struct err *err)
+{
+    AUTO_DBRESULT struct db_result *result = NULL;
+    struct db_params params = {0};
+
+    db_p_i64(&params, host_key);
+    enum status status = db_exec(db, &statements[HOST_ID], &params, &result, err);
+    if (status == ST_OK)
+        copy(ret_id, LIMIT_HOST_ID_BYTES + 1, db_rows(result) > 0 ? db_text(result, 0, 0) : NULL);
     return status;
 }

@@ -9,6 +9,7 @@
 #define SERVER_STORE_STORE_SERVER_H
 
 #include "common/arena.h"
+#include "common/limits.h"
 #include "server/store/db.h"
 
 struct store_database {
@@ -52,6 +53,10 @@ double store_parts_growth(const struct store_parts *parts, const char *table, in
  * "". */
 enum status store_data_folder(struct db *db, char *ret_path, size_t size,
                               struct err *err) MUST_CHECK;
+
+/* The host's own id by its key; "": there is none. */
+enum status store_host_id_of(struct db *db, int64_t host_key,
+                             char ret_id[LIMIT_HOST_ID_BYTES + 1], struct err *err) MUST_CHECK;
 
 extern const struct stmt_table store_server_statements;
 

@@ -69,6 +69,17 @@ const withServer = (settings, fn) => withCluster(async ({ pg }) => {
   }
 });
 
+/** Runs fn with a fresh migrated database and no server. */
+const withDatabase = (fn) => withCluster((cluster) => {
+  const url = database(cluster, "bench");
+  sh(bin("poolfleetd"), ["migrate"], { env: { ...process.env, POOLFLEET_DATABASE_URL: url } });
+  return fn(url);
+});
+
+/** The store itself, without HTTP: tests/bench/store_main.c. */
+const store = (what, url, args) =>
+  JSON.parse(sh("build/release/bench-store", [what, "--url", url, ...args.map(String)]));
+
 const load = (server, args) =>
   JSON.parse(sh(path.join(root, "build/tools/load"), ["--port", server.port, "--token", server.ingest, ...args.map(String)]));
 
@@ -137,6 +148,53 @@ const benches = {
       figures: [figure("diagnose of a 3,000-row log, beyond process start", log - empty, "ms", "< 20", log - empty < 20)],
       table: [{ case: "empty capture", median_ms: empty }, { case: "3,000-row log", median_ms: log }],
     };
+  },
+
+  // Bytes on the disk after a day, everything counted: heap, TOAST, indexes, rollups. Sizes do not
+  // depend on how busy the machine is. BENCH_HOSTS=40 for a quick look; the fleet's own rollup
+  // (tag_hour) is the same for any number of hosts, so it weighs more on few.
+  async storage() {
+    const figures = [];
+    const table = [];
+    for (const [mix, goal] of [["calm", 0.25], ["stormy", 0.6]]) {
+      const r = await withDatabase((url) => store("storage", url, ["--mix", mix, "--hosts", process.env.BENCH_HOSTS ?? 200]));
+      const all = Object.values(r.tables).reduce((sum, bytes) => sum + bytes, 0);
+      for (const [name, bytes] of Object.entries(r.tables))
+        table.push({ mix, what: name, bytes, bytes_per_value: Number((bytes / r.values).toFixed(4)) });
+      table.push({ mix, what: "appended, before sealing", bytes: r.appended_bytes, bytes_per_value: Number((r.appended_bytes / r.values).toFixed(4)) },
+        { mix, what: "all of it", bytes: all, bytes_per_value: Number((all / r.values).toFixed(4)) });
+      figures.push(
+        figure(`${mix}: bytes a counter value after a day, all in (${r.hosts} hosts)`, all / r.values, "B", `<= ${goal}`, all / r.values <= goal),
+        figure(`${mix}: rows changed a snapshot`, 100 * r.changed_rows * 3 / r.values, "%", "", true),
+        figure(`${mix}: WAL of receiving, of bytes received (CBOR)`, r.wal_received_bytes / r.cbor_bytes, "x", "<= 1.5", r.wal_received_bytes / r.cbor_bytes <= 1.5),
+        figure(`${mix}: the same with sealing and rollups`, (r.wal_received_bytes + r.wal_settled_bytes) / r.cbor_bytes, "x", "", true),
+        figure(`${mix}: WAL of receiving, of bytes received (CBOR, gzip)`, r.wal_received_bytes / r.gzip_bytes, "x", "", true));
+    }
+    return { figures, table };
+  },
+
+  // 90 days of sealed snapshots every five minutes: with the store itself, then through the API.
+  async query() {
+    const figures = [];
+    const table = [];
+    await withServer(["--retention", "120d", "--analyze-interval", "0"], async (server) => {
+      const r = store("query", server.env.POOLFLEET_DATABASE_URL, ["--hosts", process.env.BENCH_HOSTS ?? 12, "--days", 90, "--queries", 200]);
+      for (const [name, { p50_ms, p99_ms, points }] of Object.entries(r.reads)) table.push({ case: `store: ${name}`, p50_ms, p99_ms, points });
+      const again = { ...server, ...await server.restart() };
+      const end = Date.now();
+      for (const [name, days, goal] of [["30 days", 30, 50], ["90 days", 90, 150]]) {
+        const all = [];
+        for (let host = 0; host < r.hosts; host += 3) {
+          const target = `/api/v1/hosts/bench-${host}/tags/${r.tag}/series?pool=nonpaged&points=1000` +
+            `&from=${new Date(end - days * 864e5).toISOString()}&to=${new Date(end).toISOString()}`;
+          all.push(...await latencies(again, target, 50));
+        }
+        all.sort((a, b) => a - b);
+        table.push({ case: `API: one series, ${name} at 5 minutes`, p50_ms: at(all, 0.5), p99_ms: at(all, 0.99) });
+        figures.push(figure(`one series of ${name} at 5 minutes through the API, p99`, at(all, 0.99), "ms", `<= ${goal}`, at(all, 0.99) <= goal));
+      }
+    });
+    return { figures, table };
   },
 
   async page() {

@@ -31,6 +31,7 @@ function server(state) {
     jobs: [["analysis", 2.4], ["rollups", 0.8], ["partitions", 0.02], ["log of changes", 0.001]].map(([name, seconds], i) => ({ name, runs: 288, failures: i ? 0 : 1, ended_at: at(120000), seconds, failed_at: i ? null : at(sick ? 120000 : DAY), error: i ? null : text })),
     analyzer: { this_server: !sick, holder: { database_pid: 991, name: state.mood === "hostile" ? text : "poolfleetd", address: sick ? "192.0.2.5" : null, since: at(2 * DAY) } },
     notify: { sent: 12, failed_attempts: 2, given_up: 0, waiting: 0 },
+    damaged_chunks: sick ? [{ host_id: "pc-0017", from: "2026-11-19T06:00:00Z", boot_at: null, part: 0, found_at: "2026-11-20T07:00:00Z", reason: "could not read a chunk: wrong checksum" }] : [],
   };
 }
 

@@ -647,6 +647,7 @@ export const en = {
         job: (/** @type {string} */ name) => `The job \u201c${name}\u201d failed at its last run.`, expired: "The certificate has expired.",
         expires: (/** @type {string} */ span) => `The certificate ends ${span}.`, nobody: "No server holds the analyzer\u2019s lock.", given: (/** @type {string} */ n) => `${n} notifications were given up.`,
         pool: "All database connections of this server are leased.",
+        damaged: (/** @type {string} */ n) => `Stored snapshots are damaged and left out, all others are shown. Chunks: ${n}; the log and GET /server name them.`,
       },
     },
   },

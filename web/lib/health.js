@@ -16,6 +16,7 @@ export function troubles(s) {
   /** @type {(Trouble | false)[]} */
   const found = [
     s.database.error !== null && { severity: "critical", key: "database", args: [s.database.error] },
+    s.damaged_chunks?.length > 0 && { severity: "critical", key: "damaged", args: [s.damaged_chunks.length] },
     ends !== null && ends <= now && { severity: "critical", key: "expired", args: [] },
     share >= 0.9 && { severity: "critical", key: "queue", args: [share] },
     s.database.error === null && s.analyzer.holder === null && { severity: "warning", key: "nobody", args: [] },

@@ -21,7 +21,7 @@ test("troubles_each_isNamedAndTheWorstIsFirst", () => {
   const cases = [
     ["database", (s) => (s.database.error = "away")], ["expired", (s) => (s.http.certificate_expires_at = "2026-11-21T01:00:00Z")], ["expires", (s) => (s.http.certificate_expires_at = "2026-12-01T00:00:00Z")],
     ["queue", (s) => (s.ingest.queued_bytes = 95)], ["queue", (s) => (s.ingest.queued_bytes = 60)], ["nobody", (s) => (s.analyzer.holder = null)], ["job", (s) => (s.jobs[0].ended_at = s.jobs[0].failed_at)],
-    ["commits", (s) => (s.ingest.failed_commits = 1)], ["slow", (s) => (s.database.latency_ms = 900)], ["pool", (s) => (s.database.pool_leased = 8)], ["given", (s) => (s.notify.given_up = 1)],
+    ["commits", (s) => (s.ingest.failed_commits = 1)], ["slow", (s) => (s.database.latency_ms = 900)], ["pool", (s) => (s.database.pool_leased = 8)], ["given", (s) => (s.notify.given_up = 1)], ["damaged", (s) => (s.damaged_chunks = [{ host_id: "pc-1" }])],
   ];
   const all = well();
   for (const [key, spoil] of cases) {

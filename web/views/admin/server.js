@@ -56,7 +56,7 @@ function Verdict({ s }) {
   }
   const say = (/** @type {any} */ f) => {
     const [v] = f.args;
-    const arg = { database: () => visible(v), slow: () => t.ms(small(v)), queue: () => percent(v), job: () => said(t.jobNames, v), expires: () => ago(v, Date.parse(s.server_time)), commits: () => count(v), given: () => count(v) };
+    const arg = { database: () => visible(v), slow: () => t.ms(small(v)), queue: () => percent(v), job: () => said(t.jobNames, v), expires: () => ago(v, Date.parse(s.server_time)), commits: () => count(v), damaged: () => count(v), given: () => count(v) };
     const text = /** @type {Record<string, any>} */ (t.troubles)[f.key];
     return typeof text === "function" ? text(/** @type {Record<string, any>} */ (arg)[f.key]()) : text;
   };
