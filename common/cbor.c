@@ -126,6 +126,54 @@ bool cbor_read_uint(struct cbor_reader *reader, uint64_t *ret_value)
     return take(reader, CBOR_UINT, ret_value);
 }
 
+/* One of the two columns is given. */
+static inline size_t read_run(struct cbor_reader *reader, uint64_t max, uint32_t *narrow,
+                              uint64_t *wide, size_t room)
+{
+    if (reader->failed || reader->depth == 0)
+        return 0;
+    uint64_t *left = &reader->left[reader->depth - 1];
+    if (*left >= OPEN_VALUE) /* where each item has to be looked at for the end */
+        return 0;
+    if (room > *left)
+        room = (size_t)*left;
+    const unsigned char *at = reader->at, *end = reader->end;
+    size_t count = 0;
+    for (; count < room && end - at > 4; count++) { /* the last ones are read one by one */
+        uint64_t value = *at;
+        unsigned length = 1;
+        if (value == 24)
+            value = at[1], length = 2;
+        else if (value == 25)
+            value = (uint64_t)at[1] << 8 | at[2], length = 3;
+        else if (value == 26)
+            value = (uint64_t)at[1] << 24 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 8 | at[4],
+            length = 5;
+        else if (value > 23)
+            break;
+        if (value > max)
+            break;
+        if (narrow != NULL)
+            narrow[count] = (uint32_t)value;
+        else
+            wide[count] = value;
+        at += length;
+    }
+    reader->at = at;
+    *left -= count;
+    return count;
+}
+
+size_t cbor_read_u32s(struct cbor_reader *reader, uint32_t *ret_values, size_t room)
+{
+    return read_run(reader, UINT32_MAX, ret_values, NULL, room);
+}
+
+size_t cbor_read_u64s(struct cbor_reader *reader, uint64_t max, uint64_t *ret_values, size_t room)
+{
+    return read_run(reader, max, NULL, ret_values, room);
+}
+
 bool cbor_read_bool(struct cbor_reader *reader, bool *ret_value)
 {
     uint64_t value;

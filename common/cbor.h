@@ -59,6 +59,10 @@ bool cbor_read_text(struct cbor_reader *reader, const char **ret_text, size_t *r
 /* Opens a container. *ret_count: items (pairs of a map), SIZE_MAX when indefinite. */
 bool cbor_read_array(struct cbor_reader *reader, size_t *ret_count);
 bool cbor_read_map(struct cbor_reader *reader, size_t *ret_count);
+/* Columns: takes integers from the open list while they are plain ones of at most `max` (32 bits),
+ * `room` at most; returns how many. What stops it is left to be read, and refused, by itself. */
+size_t cbor_read_u32s(struct cbor_reader *reader, uint32_t *ret_values, size_t room);
+size_t cbor_read_u64s(struct cbor_reader *reader, uint64_t max, uint64_t *ret_values, size_t room);
 /* True while the open container has another item (pair); false closes it (or failed). */
 bool cbor_more(struct cbor_reader *reader);
 bool cbor_skip(struct cbor_reader *reader);                    /* one whole item, whatever it is */

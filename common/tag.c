@@ -113,6 +113,12 @@ static bool parse(const char *text, size_t length, bool pad, uint32_t *ret_tag)
 
 bool tag_parse(const char *text, size_t length, uint32_t *ret_tag)
 {
+    const unsigned char *bytes = (const unsigned char *)text;
+    if (length == 4 && is_plain(bytes[0]) && is_plain(bytes[1]) && is_plain(bytes[2]) &&
+        is_plain(bytes[3])) { /* nearly all of them */
+        *ret_tag = tag_from_bytes(bytes);
+        return true;
+    }
     return parse(text, length, false, ret_tag);
 }
 

@@ -70,20 +70,11 @@ const withServer = (settings, fn) => withCluster(async ({ pg }) => {
 });
 
 /** Runs fn with a fresh migrated database and no server. */
-async function withDatabase(fn) {
-  const pg = path.join(root, "build/bench/pg");
-  rmSync(pg, { recursive: true, force: true });
-  sh("scripts/pg_private.sh", ["start", pg]);
-  try {
-    sh("scripts/pg_private.sh", ["createdb", pg, "bench"]);
-    const url = sh("scripts/pg_private.sh", ["url", pg, "bench"]).trim();
-    sh(bin("poolfleetd"), ["migrate"], { env: { ...process.env, POOLFLEET_DATABASE_URL: url } });
-    return await fn(url);
-  } finally {
-    sh("scripts/pg_private.sh", ["stop", pg]);
-    sh("scripts/pg_private.sh", ["remove", pg]);
-  }
-}
+const withDatabase = (fn) => withCluster((cluster) => {
+  const url = database(cluster, "bench");
+  sh(bin("poolfleetd"), ["migrate"], { env: { ...process.env, POOLFLEET_DATABASE_URL: url } });
+  return fn(url);
+});
 
 /** The store itself, without HTTP: tests/bench/store_main.c. */
 const store = (what, url, args) =>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What more hosts cost: the rate of ingest, the memory a host takes, and the time to start.
-//   BENCH_HOSTS    counts of known hosts (1000,10000,50000)
+//   BENCH_SCALE    counts of known hosts (1000,10000,50000)
 //   BENCH_SECONDS  of each measurement (15)
 const seconds = Number(process.env.BENCH_SECONDS ?? 15);
-const counts = (process.env.BENCH_HOSTS ?? "1000,10000,50000").split(",").map(Number);
+const counts = (process.env.BENCH_SCALE ?? "1000,10000,50000").split(",").map(Number);
 const ROWS = 2500;
 
 /** Every host known with complete tables, then posting changed rows in turn. */

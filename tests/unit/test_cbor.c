@@ -260,6 +260,95 @@ START_TEST(read_past_the_end_of_a_list_fails)
 }
 END_TEST
 
+/* Takes the open list's integers in runs, and one by one where a run stops; how many came. */
+static size_t take_column(struct cbor_reader *reader, bool narrow, uint64_t max, uint64_t *ret,
+                          size_t room)
+{
+    size_t count = 0;
+    uint32_t few[64];
+    while (count < room) {
+        size_t run = narrow ? cbor_read_u32s(reader, few, room - count < 64 ? room - count : 64)
+                            : cbor_read_u64s(reader, max, ret + count, room - count);
+        for (size_t i = 0; narrow && i < run; i++)
+            ret[count + i] = few[i];
+        count += run;
+        if (count == room || cbor_peek(reader) != CBOR_UINT || !cbor_read_uint(reader, ret + count))
+            return count;
+        count++;
+    }
+    return count;
+}
+
+/* Lists of integers of every width, some longer than they need be; whole and cut off anywhere. */
+START_TEST(read_in_runs_is_as_one_by_one)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    uint64_t state = (uint64_t)_i + 1, wanted[40], got[40];
+    bool open = _i % 3 == 0;
+    strbuf_puts(&out, open ? "\x9f" : "\x98\x28");
+    for (unsigned i = 0; i < 40; i++) {
+        state = state * 6364136223846793005ull + 1442695040888963407ull;
+        uint64_t value = state >> (state >> 58);
+        if (state % 7 == 0) {
+            value &= 7;
+            strbuf_add(&out, "\x1a\0\0\0", 4);
+            strbuf_add(&out, &(char){(char)value}, 1);
+        } else {
+            cbor_put_uint(&out, value);
+        }
+        wanted[i] = value;
+    }
+    if (open)
+        cbor_put_break(&out);
+    for (size_t length = open ? 1 : 2; length <= out.length; length++) {
+        AUTO_FREE char *exact = malloc(length); /* so that a sanitizer sees a step too far */
+        struct cbor_reader reader, single;
+        size_t told, count;
+        memcpy(exact, out.data, length);
+        cbor_read_init(&reader, exact, length);
+        cbor_read_init(&single, exact, length);
+        if (!cbor_read_array(&reader, &told)) { /* as it is one by one */
+            ck_assert(!cbor_read_array(&single, &told));
+            continue;
+        }
+        ck_assert(cbor_read_array(&single, &told));
+        for (count = 0; count < 40; count++) {
+            uint64_t value;
+            if (cbor_peek(&single) != CBOR_UINT || !cbor_read_uint(&single, &value))
+                break;
+            ck_assert_uint_eq(value, wanted[count]);
+        }
+        ck_assert_uint_eq(take_column(&reader, _i % 2 == 0, UINT64_MAX, got, 40), count);
+        ck_assert_mem_eq(got, wanted, count * sizeof *got);
+        ck_assert_uint_eq(cbor_offset(&reader), cbor_offset(&single));
+        ck_assert(reader.failed == single.failed);
+        if (length == out.length) /* the list knows how many were taken */
+            ck_assert(!cbor_more(&reader) && !reader.failed);
+    }
+}
+END_TEST
+
+START_TEST(read_in_runs_stops_before_what_is_no_such_integer)
+{
+    static const struct sample lists[] = {
+        {"too large", BYTES_OF("\x83\x01\x19\x01\x00\x02\x03\x04\x05")},
+        {"negative", BYTES_OF("\x83\x01\x20\x02\x03\x04\x05")},
+        {"text", BYTES_OF("\x83\x01\x61z\x02\x03\x04\x05")},
+        {"reserved length", BYTES_OF("\x83\x01\x1c\x02\x03\x04\x05")},
+        {"the next item behind the list", BYTES_OF("\x81\x01\x02\x03\x04\x05\x06")},
+    };
+    uint64_t values[8];
+    size_t told;
+    struct cbor_reader reader;
+    cbor_read_init(&reader, lists[_i].bytes, lists[_i].length);
+    ck_assert(cbor_read_array(&reader, &told));
+    ck_assert_uint_eq(cbor_read_u64s(&reader, 255, values, 8), 1);
+    ck_assert_uint_eq(values[0], 1);
+    ck_assert(!reader.failed);
+    ck_assert_uint_eq(cbor_offset(&reader), 2);
+}
+END_TEST
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -330,6 +419,8 @@ Suite *cbor_suite(void)
     tcase_add_loop_test(read, read_walks_definite_and_indefinite_alike, 0, 2);
     tcase_add_loop_test(read, read_of_another_type_fails, 0, (int)COUNT(kinds));
     tcase_add_test(read, read_past_the_end_of_a_list_fails);
+    tcase_add_loop_test(read, read_in_runs_is_as_one_by_one, 0, 60);
+    tcase_add_loop_test(read, read_in_runs_stops_before_what_is_no_such_integer, 0, 5);
     tcase_add_loop_test(put, put_uint_is_shortest_and_reads_back, 0, (int)COUNT(shortest));
     tcase_add_test(put, put_everything_gives_known_bytes);
     suite_add_tcase(suite, read);
