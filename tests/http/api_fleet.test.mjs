@@ -11,6 +11,9 @@ before(async () => {
   server = await start('--analyze-interval', '2s');
   fleet = makeFleet();
   await post(server, fleet.documents);
+  // The statistics of a fleet follow its snapshots by a moment; figures against peers need them.
+  await until(async () => mine((await ok('/tags/Leak/hosts?limit=1000')).items).length === fleet.hosts.length,
+    'statistics with every host posted', 60000);
 });
 after(() => server.stop());
 
