@@ -12,7 +12,7 @@ before(async () => {
   server = await start('--analyze-interval', '2s');
   fleet = makeFleet();
   await post(server, fleet.documents);
-  await until(async () => (await ok(`/findings?host=${fleet.leaky.id}`)).items.length > 0, 'a finding', 60000);
+  await until(async () => (await ok(`/findings?host=${fleet.leaky.id}`)).items.length > 0, 'a finding', 240000);
 });
 after(() => server.stop());
 
