@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// pictures.mjs URL TOKEN: the pictures of the README and docs, taken of a running demo into
-// docs/images/ (the demo prints its address; build/demo/operator.token holds the token).
-import { mkdirSync } from "node:fs";
+// pictures.mjs URL TOKEN [NAME...]: the pictures of the README and docs, taken of a running demo into
+// docs/images/ in both themes (the demo prints its address; build/demo/operator.token holds the token).
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 const { chromium } = createRequire(new URL("../web/package.json", import.meta.url))("playwright-core");
 
-const [address, token] = process.argv.slice(2);
+const [address, token, ...wanted] = process.argv.slice(2);
+if (!token) {
+  console.error("usage: pictures.mjs URL TOKEN [NAME...]");
+  process.exit(2);
+}
 const folder = new URL("../docs/images/", import.meta.url).pathname;
 mkdirSync(folder, { recursive: true });
 const browser = await chromium.launch({
@@ -14,24 +18,57 @@ const browser = await chromium.launch({
     "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 const get = async (target) => (await fetch(`${address}/api/v1${target}`, { headers: { Authorization: `Bearer ${token}` } })).json();
-const worst = (await get("/findings?limit=1")).items[0];
+const findings = (await get("/findings?limit=50")).items;
+// The finding that shows most: a cause that holds, several hosts.
+const shown = findings.find((f) => f.explained_by.length && f.host_count > 2) ?? findings[0];
+const tag = encodeURIComponent(shown.tag);
+const driver = shown.explained_by.map((c) => c.attribute).find((a) => a.startsWith("driver/"))?.slice(7) ?? shown.owner?.driver;
+const CAPTURE = `Sorting by NonPaged Pool Consumed
+
+               NonPaged                  Paged
+ Tag     Allocs         Used     Allocs         Used
+ ${shown.tag.padEnd(4)}   8123456   4294967296          0            0	${shown.owner?.driver ?? ""}
+ NtFC     91234    112345678          0            0	ntfs.sys
+ TOTAL  8214690   4407312974          0            0
+`;
+
+/** Name, address, height of the window, what is there once it is whole, what is done before. */
 const screens = [
-  ["today", "/", 1000],
-  ["finding", `/findings/${worst.id}`, 1100],
-  ["tag", `/tags/${encodeURIComponent(worst.tag)}`, 1000],
-  ["host", `/hosts/${worst.hosts[0].id}?since=24h`, 1500],
-];
+  ["today", "/", 1000, ".finding"],
+  ["map", "/map?group=role", 800, ".fleetmap-group"],
+  ["findings", "/findings", 1000, ".finding"],
+  ["finding", `/findings/${shown.id}`, 1250, ".chart canvas"],
+  ["tags", "/tags", 900, ".table tbody tr"],
+  ["tag", `/tags/${tag}?pool=${shown.pool}`, 1100, ".dist"],
+  ["explain", `/explain?finding=${shown.id}`, 1000, ".explain-shares"],
+  ["hosts", "/hosts", 800, ".hostgrid-row .host-link"],
+  ["host", `/hosts/${shown.hosts[0].id}?since=24h`, 1500, ".grid-row"],
+  ...(driver ? [["driver", `/drivers/${encodeURIComponent(driver)}`, 900, ".adoption, .table"]] : []),
+  ["diagnose", "/diagnose", 1000, "textarea", async (page) => {
+    await page.fill("textarea", CAPTURE);
+    await page.keyboard.press("Control+Enter");
+    await page.locator(".verdict").waitFor();
+  }],
+].filter(([name]) => !wanted.length || wanted.includes(name));
+
 for (const scheme of ["light", "dark"]) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1280, height: 1000 } });
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1280, height: 1000 }, reducedMotion: "reduce" });
+  context.setDefaultTimeout(60000);
   const page = await context.newPage();
+  const tools = await context.newCDPSession(page);
   await page.goto(`${address}/#token=${token}`);
   await page.locator(".shell-header").waitFor();
-  for (const [name, target, height] of screens) {
+  for (const [name, target, height, whole, prepare] of screens) {
     await page.setViewportSize({ width: 1280, height });
     await page.goto(address + target);
-    await page.locator('main .loaded[aria-busy="false"]').first().waitFor();
+    await page.locator(whole).first().waitFor();
+    await prepare?.(page);
+    await page.waitForFunction(() => !document.querySelector("main .skeleton, main [aria-busy=true]"));
     await page.waitForLoadState("networkidle");
-    await page.screenshot({ path: `${folder}${name}-${scheme}.png` });
+    const file = `${folder}${name}-${scheme}.webp`;
+    const { data } = await tools.send("Page.captureScreenshot", { format: "webp", quality: 82 });
+    writeFileSync(file, Buffer.from(data, "base64"));
+    console.log(`${name}-${scheme}.webp ${Math.round(statSync(file).size / 1024)} KB`);
   }
   await context.close();
 }

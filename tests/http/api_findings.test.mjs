@@ -23,7 +23,7 @@ before(async () => {
   finding = await until(async () => {
     const { items } = (await viewer(`/findings?host=${fleet.leaky.id}&tag=Leak&status=open,acknowledged,muted,resolved`)).json();
     return items.find((f) => f.kind === 'leak');
-  }, 'the leak to be found', 60000);
+  }, 'the leak to be found', 240000);
 });
 after(() => server.stop());
 

@@ -12,9 +12,9 @@ before(async () => {
   server = await start('--analyze-interval', '2s');
   fleet = makeFleet();
   await post(server, fleet.documents);
-  await until(async () => (await ok(`/findings?host=${fleet.leaky.id}`)).items.length > 0, 'a finding', 60000);
+  await until(async () => (await ok(`/findings?host=${fleet.leaky.id}`)).items.length > 0, 'a finding', 240000);
   // Outliers are of the fleet's statistics, which are made beside the analysis.
-  await until(async () => rows(await ok('/fleet-map?role=api-test')).some((r) => r.outlier !== null), 'an outlier', 60000);
+  await until(async () => rows(await ok('/fleet-map?role=api-test')).some((r) => r.outlier !== null), 'an outlier', 240000);
 });
 after(() => server.stop());
 

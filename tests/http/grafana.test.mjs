@@ -26,8 +26,8 @@ before(async () => {
     for (const document of fleet.documents) document.totals.handles = 41000;
     await post(server, fleet.documents);
     await until(async () => (await server.request('GET', `/api/v1/findings?host=${fleet.leaky.id}`,
-      { token: server.token('viewer') })).json().items?.[0], 'a finding', 60000);
-    await until(() => Number(psql("SELECT count(*) FROM v_tag_hour WHERE tag = 'Leak'").stdout) > 24, 'the rollups', 60000);
+      { token: server.token('viewer') })).json().items?.[0], 'a finding', 240000);
+    await until(() => Number(psql("SELECT count(*) FROM v_tag_hour WHERE tag = 'Leak'").stdout) > 24, 'the rollups', 240000);
     values = { host: fleet.leaky.id, tag: 'Leak', pool: 'nonpaged' };
   } finally {
     await server.stop();

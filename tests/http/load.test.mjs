@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { Agent, raw, request, snapshot, start } from './server.mjs';
 
 const ROUNDS = Number(process.env.POOLFLEET_LOAD_ROUNDS ?? 30);
-const STALL_MS = 5000; // a skipped connection wakes only by its next packet: it would stall for ever
+const STALL_MS = 20000; // a skipped connection wakes only by its next packet: it would stall for ever
 
 let server;
 before(async () => { server = await start(); });

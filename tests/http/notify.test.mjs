@@ -55,7 +55,7 @@ before(async () => {
     finding = await until(async () => {
       const reply = await first.request('GET', '/api/v1/findings?tag=Leak', { token: first.token('viewer') });
       return reply.json().items.find((f) => f.hosts.some((h) => h.id === fleet.leaky.id));
-    }, 'the finding', 60000);
+    }, 'the finding', 240000);
   } finally {
     await first.stop();
   }

@@ -112,7 +112,7 @@ before(async () => {
     const reply = await server.request('GET', `/api/v1/findings?host=${fleet.leaky.id}`,
       { token: server.token('viewer') });
     return reply.status === 200 && reply.json().items[0];
-  }, 'a finding', 60000);
+  }, 'a finding', 240000);
   const made = await server.request('POST', '/api/v1/notify-targets', { token: server.token('admin'),
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name: `openapi ${fleet.leaky.id}`, kind: 'slack', address: 'https://hooks.example.com/x', enabled: false }) });

@@ -27,7 +27,7 @@ const trust = TLS ? { ca: fs.readFileSync(path.join(TLS, 'ca.pem')) } : {};
 export const Agent = TLS ? https.Agent : http.Agent;
 
 /** Waits until condition() gives something truthy; fails after the deadline. */
-export async function until(condition, what, deadlineMs = 15000) {
+export async function until(condition, what, deadlineMs = 120000) {
   const end = Date.now() + deadlineMs;
   for (;;) {
     const value = await condition();
@@ -107,7 +107,7 @@ export function request(port, method, target, { token, headers = {}, body, agent
     all['content-length'] = Buffer.byteLength(body);
   return new Promise((resolve, reject) => {
     const rq = (TLS ? https : http).request({ host: '127.0.0.1', port, method, path: target, headers: all,
-      agent: agent ?? false, timeout: 20000, ...trust }, (rs) => {
+      agent: agent ?? false, timeout: 120000, ...trust }, (rs) => {
       const parts = [];
       rs.on('data', (part) => parts.push(part));
       rs.on('error', reject);
@@ -188,11 +188,11 @@ export async function raw(port) {
     bytes: () => Buffer.concat(parts),
     closed: () => closed,
     /** n whole replies, or the end of the connection. */
-    async wait(n, deadlineMs = 15000) {
+    async wait(n, deadlineMs = 120000) {
       await waitFor(() => closed || replies.length >= n, `${n} replies`, deadlineMs);
       return replies;
     },
-    waitClosed: (deadlineMs = 15000) => waitFor(() => closed, 'the connection to close', deadlineMs),
+    waitClosed: (deadlineMs = 120000) => waitFor(() => closed, 'the connection to close', deadlineMs),
     cut: () => plain.resetAndDestroy?.() ?? plain.destroy(),
     close: () => socket.destroy(),
   };
