@@ -584,6 +584,7 @@ export async function startFake(size = {}) {
       reply(404, "text/plain", "not found");
     }
   });
+  server.keepAliveTimeout = 0; // closed while a request is on its way, a connection would cost its answer
   await new Promise((done) => server.listen(size.port ?? 0, "127.0.0.1", done));
   const { port } = server.address();
   return {
