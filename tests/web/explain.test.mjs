@@ -258,7 +258,7 @@ describe("work", () => {
     const first = await rows().first().innerText();
     assert.match(first, /wcifs\.sys[^]*10\.0\.26100\.4061[^]*selected have it; 2 of \d+ others[^]*separates/);
     assert.match(await page.locator("main").innerText(), /too few hosts to tell/);
-    assert.match(await page.locator("main").innerText(), /1 more lines with the same counts/);
+    assert.match(await page.locator("main").innerText(), /1 more line with the same counts/);
     await page.getByRole("button", { name: /^Hosts: driver\/wcifs/ }).press("Enter");
     await page.locator(".explain-hosts li").first().waitFor();
     assert.match(await page.locator(".explain-hosts").innerText(), /Selected, have it[^]*Others, have it not/);

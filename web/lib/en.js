@@ -347,7 +347,7 @@ export const en = {
     sideHas: { selectedyes: "Selected, have it", selectedno: "Selected, have it not", baselineyes: "Others, have it", baselineno: "Others, have it not" },
     noHosts: "none", moreHosts: (/** @type {number} */ n) => `and ${n.toLocaleString("en-US")} more`,
     caveat: "What separates hosts is a lead, not a proof: attributes that come together separate together. Counter-evidence is in each line.",
-    allSame: (/** @type {number} */ n) => `${n} more lines with the same counts: they come together on these hosts.`,
+    allSame: (/** @type {number} */ n) => `${n} more ${n === 1 ? "line with the same counts: the two" : "lines with the same counts: they"} come together on these hosts.`,
     showSame: "Show", hideSame: "Hide",
     copy: "Copy the address", caption: "Attributes, the most different first",
     simulatedNote: "Some of these hosts are simulated.",

@@ -171,7 +171,7 @@ function Result({ route }) {
       <form class="select" onSubmit=${(/** @type {Event} */ e) => {
         e.preventDefault();
         setQuery({ within });
-      }}><label class="select"><span>${t.within}</span><input class="input" size="18" placeholder=${t.withinHint} value=${within} onInput=${(/** @type {any} */ e) => setWithin(e.target.value)} onBlur=${() => within !== (selection.within ?? "") && setQuery({ within })} /></label></form>
+      }}><label class="select"><span>${t.within}</span><input class="input" size="28" placeholder=${t.withinHint} value=${within} onInput=${(/** @type {any} */ e) => setWithin(e.target.value)} onBlur=${() => within !== (selection.within ?? "") && setQuery({ within })} /></label></form>
       <${SearchBox} label=${t.search} value=${q} onSearch=${(/** @type {string} */ v) => setQuery({ q: v })} />
     </div>
     ${bad
