@@ -19,8 +19,9 @@ const browser = await chromium.launch({
 });
 const get = async (target) => (await fetch(`${address}/api/v1${target}`, { headers: { Authorization: `Bearer ${token}` } })).json();
 const findings = (await get("/findings?limit=50")).items;
-// The finding that shows most: a cause that holds, several hosts.
-const shown = findings.find((f) => f.explained_by.length && f.host_count > 2) ?? findings[0];
+// The finding that shows most: several hosts, and a cause that parts them from the others.
+const parts = (f) => (f.host_count > 2 && f.explained_by[0] ? f.explained_by[0].affected_with / f.explained_by[0].affected - f.explained_by[0].unaffected_with / Math.max(1, f.explained_by[0].unaffected) : 0);
+const shown = findings.reduce((best, f) => (parts(f) > parts(best) ? f : best));
 const tag = encodeURIComponent(shown.tag);
 const driver = shown.explained_by.map((c) => c.attribute).find((a) => a.startsWith("driver/"))?.slice(7) ?? shown.owner?.driver;
 const CAPTURE = `Sorting by NonPaged Pool Consumed
