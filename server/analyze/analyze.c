@@ -155,7 +155,8 @@ static void leave_out_told(const struct incident_list *incidents, const bool *sa
     high->host_count = kept;
 }
 
-/* All rows of an incident together, on the host that shows them most. */
+/* All rows of an incident together, on the host that shows them most.
+ * docs/detection.md, "Thresholds and where they come from": matters */
 #define GROWTH_BYTES (8.0 * 1024 * 1024)
 #define GROWTH_SHARE 0.0005 /* of RAM */
 #define HIGH_BYTES   (48.0 * 1024 * 1024)

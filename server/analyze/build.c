@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+/* docs/detection.md, "Thresholds and where they come from": build */
 #define SCORE_SUPPORTS 5.0  /* peers say so */
 #define EXPLAINED_P    1e-4 /* a driver's versions part the hosts this clearly */
 #define HANDLES_SHARE  0.5  /* of the blocks gained must be held by handles */

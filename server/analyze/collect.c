@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* docs/detection.md, "Thresholds and where they come from": collect */
 #define ASSUMED_RAM    (8.0 * (double)(1ull << 30))
 #define SAME_BOOT_US   (2 * US_PER_MINUTE)
 #define PROCESSES_KEPT 8

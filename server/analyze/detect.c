@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* docs/detection.md, "Thresholds and where they come from", says what each does to the score. */
+/* docs/detection.md, "Thresholds and where they come from": detect */
 #define GROWTH_MIN_BYTES (4.0 * 1024 * 1024)
 #define GROWTH_MIN_SHARE 0.0003 /* of RAM */
 #define SWING_MIN_BYTES  (256.0 * 1024)

@@ -9,6 +9,7 @@
 
 #include "server/analyze/build.h"
 
+/* docs/detection.md, "Thresholds and where they come from": exhaust */
 #define EXHAUST_SHARE 0.85 /* of a pool's limit */
 
 /* How many findings exhaust_findings may add. */

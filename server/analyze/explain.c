@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* docs/detection.md, "Thresholds of grouping, causes and forecast": explain */
 #define CAUSE_Q_MAX    0.05
 #define CAUSE_RISK_MIN 2.0
 #define ROLES_MAX      64 /* main roles are four at most; the first 64 hold them in any real fleet */

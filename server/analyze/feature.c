@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Thresholds below are chosen, and checked by the silent and incident tests. */
+/* docs/detection.md, "Thresholds and where they come from": feature */
 #define WARM_UP_HOURS       1.0  /* drivers and services settle in the first hour of a boot */
 #define ONSET_SHARE         0.08 /* growth counts from the last time it stood this near the floor */
 #define SATURATED_BELOW     0.42 /* late half grows under this share of the early half */

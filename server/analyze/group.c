@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* docs/detection.md, "Thresholds of grouping, causes and forecast": group */
 #define SEED_BELIEF   0.3  /* a row nobody believes in starts no incident by itself */
 #define OVERLAP_MIN   0.75 /* of the smaller host set */
 #define OVERLAP_OTHER 0.3  /* of the larger one */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* docs/detection.md, "Thresholds of grouping, causes and forecast": shift */
 #define HOSTS_MIN       3 /* on each side */
 #define SHIFT_MIN_BYTES (8.0 * 1024 * 1024)
 #define SHIFT_RATIO     1.3

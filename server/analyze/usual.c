@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* docs/detection.md, "Thresholds and where they come from": usual */
 #define NEARLY_ALL  0.9  /* quantile of what is usual */
 #define CALM_MIN    0.35 /* of the hosts: as many are always taken for usual */
 #define CALM_HOSTS  10

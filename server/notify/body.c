@@ -160,6 +160,12 @@ static void put_cause(struct strbuf *out, const struct finding *finding)
     notify_put_clean(out, cause->attribute, 128);
     strbuf_puts(out, " ");
     notify_put_clean(out, cause->value, 128);
+    if (cause->and_attribute != NULL) {
+        strbuf_puts(out, " together with ");
+        notify_put_clean(out, cause->and_attribute, 128);
+        strbuf_puts(out, " ");
+        notify_put_clean(out, cause->and_value, 128);
+    }
     strbuf_printf(out, ": on %zu of %zu affected hosts, on %zu of %zu others", cause->affected_with,
                   cause->affected, cause->unaffected_with, cause->unaffected);
 }

@@ -311,15 +311,22 @@ static void cause_row(struct writer *to, const struct finding_cause *cause)
 {
     char with[SHORT_MAX], without[SHORT_MAX], ratio[SHORT_MAX], q[SHORT_MAX];
     AUTO_STRBUF struct strbuf attribute = STRBUF_INIT;
+    AUTO_STRBUF struct strbuf value = STRBUF_INIT;
 
     report_replace(&to->names, cause->attribute, &attribute);
+    strbuf_puts(&value, or_unknown(cause->value));
+    if (cause->and_attribute != NULL) {
+        strbuf_puts(&value, " together with ");
+        report_replace(&to->names, cause->and_attribute, &value);
+        strbuf_printf(&value, " %s", or_unknown(cause->and_value));
+    }
     snprintf(with, sizeof with, "%zu of %zu", cause->affected_with, cause->affected);
     snprintf(without, sizeof without, "%zu of %zu", cause->unaffected_with, cause->unaffected);
     snprintf(ratio, sizeof ratio, isfinite(cause->risk_ratio) ? "%.1f" : "unknown",
              cause->risk_ratio);
     snprintf(q, sizeof q, isfinite(cause->q_value) ? "%.2g" : "unknown", cause->q_value);
     page_row(&to->page, 6,
-             (const char *const[]){or_unknown(attribute.data), or_unknown(cause->value), with,
+             (const char *const[]){or_unknown(attribute.data), or_unknown(value.data), with,
                                    without, ratio, q});
 }
 
