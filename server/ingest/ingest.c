@@ -337,7 +337,10 @@ static void follow(struct ingest *ingest)
         status = group_follow(ingest->db, ingest->fleet, &ingest->follow_since_us, &err);
     if (status != ST_OK)
         log_warning("could not bring host rows up to date", "error", err.message);
-    if (connected && db_broken(ingest->db)) {
+    if (connected && db_silent(ingest->db)) {
+        go_down(ingest);
+        answer_waiting(ingest, status, &err);
+    } else if (connected && db_broken(ingest->db)) {
         db_release(ingest->db);
         ingest->db = NULL;
     }
