@@ -46,6 +46,8 @@ export async function memory(tools) {
     const counted = Number(/^poolfleet_fleet_state_bytes (\d+)/m.exec(text)?.[1] ?? 0);
     table.push({ hosts, ...filled, empty_mb: empty / 1e6, resident_mb: resident / 1e6, states_mb: counted / 1e6, start_s: again.ms / 1e3 });
     const each = resident / hosts;
+    const state = counted / hosts;
+    figures.push(tools.figure(`memory a host, its newest state alone, ${hosts} hosts of 2,500 rows`, state / 1000, "KB", "<= 40", state <= 40000));
     figures.push(tools.figure(`memory a host, resident, everything, ${hosts} hosts of 2,500 rows`, each / 1000, "KB", "<= 40", each <= 40000));
     figures.push(tools.figure(`start with ${hosts} hosts`, again.ms / 1e3, "s", "< 10", again.ms < 10000));
   });
