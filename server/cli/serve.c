@@ -46,6 +46,8 @@ static enum status load(struct app *app, struct err *err)
         status = tag_lists_refresh(app->tag_lists, db, &app->tagdict, err);
     if (status == ST_OK)
         status = fleet_load(db, app->fleet, err);
+    /* What loading took for a while lies in between the states that stay: back to the system. */
+    malloc_trim(0);
     return status;
 }
 
