@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares what a server's API serves with what the simulator says should be found.
 //   verify_findings.mjs --server URL --token-file FILE --wait           until an analysis saw all snapshots
+//   verify_findings.mjs --server URL --token-file FILE --wait-first     until every job ran once (admin)
 //   verify_findings.mjs --server URL --token-file FILE --expect FILE    prints findings, exit 1 on a difference
 //     --backtest FILE: and compares with what `analyze --as-of --json` printed
 // A finding matches an expectation when kind and pool agree, a tag of the group is named, and the
@@ -21,13 +22,18 @@ const get = async (target) => {
   return body;
 };
 
-if (options.wait) {
-  const deadline = Date.now() + 300_000;
-  for (;;) {
+const waits = {
+  wait: async () => {
     const overview = await get("/api/v1/overview");
-    if (overview.as_of && overview.analyzed_as_of >= overview.as_of) break;
+    return overview.as_of && overview.analyzed_as_of >= overview.as_of;
+  },
+  "wait-first": async () => (await get("/api/v1/server")).jobs.every((job) => job.runs > 0),
+};
+for (const [name, over] of Object.entries(waits).filter(([name]) => options[name])) {
+  const deadline = Date.now() + 300_000;
+  while (!(await over())) {
     if (Date.now() > deadline) {
-      console.error("no analysis after five minutes");
+      console.error(`--${name}: not so after five minutes`);
       process.exit(1);
     }
     await new Promise((resolve) => setTimeout(resolve, 250));
