@@ -164,7 +164,7 @@ export const en = {
     simulated: "Simulated",
     onMap: "On the map",
     keys: "Arrow keys move, Enter opens, / searches",
-    heads: { name: "Host", findings: "Findings", nonpaged_mib: "Nonpaged", share: "of its limit", paged_mib: "Paged", ram_mib: "Memory", uptime_seconds: "Uptime", role: "Role", os_name: "System", os_build: "Build", model: "Model", agent: "Agent", outlier_score: "Stands out", growth_bytes_per_hour: "Growth", exhausts_at: "Time left", last_seen: "Seen" },
+    heads: { name: "Host", findings: "Findings", nonpaged_mib: "Nonpaged", share: "of limit", paged_mib: "Paged", ram_mib: "Memory", uptime_seconds: "Uptime", role: "Role", os_name: "System", os_build: "Build", model: "Model", agent: "Agent", outlier_score: "Stands out", growth_bytes_per_hour: "Growth", exhausts_at: "Time left", last_seen: "Seen" },
   },
 
   // views/host.js and its parts

@@ -39,9 +39,10 @@ export function parseAmount(text) {
   return (Number(found[1].replace(",", ".")) * 1024 ** power) / per;
 }
 
-/** A ratio of blocks: 1.999 is not 2. @param {number} r */
+/** A ratio of blocks: 1.999 is not 2, but of thousands no part matters. @param {number} r */
 export function exactRatio(r) {
-  return (r >= 0.01 && r < 1000 ? r.toFixed(3) : r.toPrecision(3)) + "\u00d7";
+  const text = r < 0.01 ? "< 0.01" : r < 1000 ? r.toFixed(3) : Math.round(r).toLocaleString("en-US");
+  return text + "\u00d7";
 }
 
 /** A trend as numbers 0..1, null unknown. @param {string} text */

@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { binLow, binOf, csv, explainHref, factOf, hostsBetween, parseAmount, rowsOf, trendValues } from "../lib/spread.js";
+import { binLow, binOf, csv, exactRatio, explainHref, factOf, hostsBetween, parseAmount, rowsOf, trendValues } from "../lib/spread.js";
 
 test("bins: a value lies in the bin that begins at or below it", () => {
   for (const v of [1, 2, 3, 4096, 1e6, 5e9]) {
@@ -40,4 +40,10 @@ test("selections and facts as addresses", () => {
   assert.equal(explainHref({ tag: "Ddk ", low: 5, high: null }), "/explain?tag=Ddk+&low=5");
   assert.equal(factOf({ attribute: "driver/a.sys", value: "1.0", any_version: false }), "driver/a.sys=1.0");
   assert.equal(factOf({ attribute: "driver/a.sys", value: null, any_version: true }), "driver/a.sys");
+});
+
+test("exactRatio_keepsThreePlaces_exceptWhereTheySayNothing", () => {
+  assert.equal(exactRatio(1.999), "1.999\u00d7");
+  assert.equal(exactRatio(3541.6), "3,542\u00d7");
+  assert.equal(exactRatio(0.0000004), "< 0.01\u00d7");
 });

@@ -1,6 +1,6 @@
 // Fleet map: every host a cell, coloured by what it is asked for, grouped and filtered. The address
 // holds all of it; beside the picture stand the same figures as a table, and the hosts as rows.
-import { html, useMemo, useState, useEffect } from "../lib/ui.js";
+import { html, useMemo, useState, useEffect, useLayoutEffect } from "../lib/ui.js";
 import { useTitle } from "../lib/title.js";
 import { hostHref, navigate, search, setQuery, tagHref } from "../lib/router.js";
 import { count } from "../lib/format.js";
@@ -116,7 +116,7 @@ function Picture({ fleet, a, setFacets }) {
   const s = useShown(fleet, a);
   const room = useRoom();
   const [wait, setWait] = useState(false);
-  useEffect(() => setFacets(s.found.facets), [s.found]);
+  useLayoutEffect(() => setFacets(s.found.facets), [s.found]); // in the same picture: wider filters may move what is below
   const place = a.cell > 0 ? CELLS.indexOf(a.cell) : -1;
   const onCell = (/** @type {number} */ by) => {
     const from = place >= 0 ? place : CELLS.indexOf(10);
