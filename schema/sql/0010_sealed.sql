@@ -5,7 +5,7 @@
 
 ALTER TABLE snapshot ALTER COLUMN block DROP NOT NULL;
 COMMENT ON COLUMN snapshot.block IS 'Tag tables in the encoding of server/chunk, in rows from before 0010; NULL: in snapshot_block, or sealed in snapshot_chunk';
-COMMENT ON COLUMN snapshot.detail IS 'big_blocks of the document in its JSON form (in rows from before 0010 also objects, processes, sessions and events); NULL: none';
+COMMENT ON COLUMN snapshot.detail IS 'big_blocks and events of the document in their JSON form (in rows from before 0010 also objects, processes and sessions); NULL: none';
 COMMENT ON COLUMN snapshot.keyframe IS 'The block as appended held every row, whether or not base is set';
 
 CREATE TABLE snapshot_block (
@@ -29,7 +29,7 @@ COMMENT ON COLUMN snapshot_block.taken_at IS 'As in snapshot';
 COMMENT ON COLUMN snapshot_block.boot_at IS 'As in snapshot; NULL: unknown';
 COMMENT ON COLUMN snapshot_block.sequence IS 'As in snapshot; NULL: unknown';
 COMMENT ON COLUMN snapshot_block.received_at IS 'As in snapshot';
-COMMENT ON COLUMN snapshot_block.detail IS 'objects, processes, sessions and events of the document, in its JSON form; NULL: none';
+COMMENT ON COLUMN snapshot_block.detail IS 'objects, processes and sessions of the document, in their JSON form; NULL: none';
 COMMENT ON COLUMN snapshot_block.block IS 'Tag tables in the encoding of server/chunk/chunk.c';
 
 -- NULLS NOT DISTINCT: documents without boot_at share a chunk.

@@ -50,11 +50,11 @@ enum {
     "ELSE coalesce(" a ".sha256 = " b ".sha256, true) END)"
 
 /* What a snapshot is kept as: a row in snapshot and its block in snapshot_block, by one statement.
- * big_blocks stay in the row: they are rare, and asked for by themselves. */
+ * big_blocks and events stay in the row: they are rare, and asked for by themselves. */
 #define INSERT_BLOCKS                                                                              \
     "blocks AS (INSERT INTO snapshot_block (host_id, taken_at, boot_at, sequence, received_at,"    \
     " detail, block) SELECT b.host_id, b.taken_at, b.boot_at, b.sequence, $23,"                    \
-    " nullif(b.detail::jsonb - '{format,host,taken_at,big_blocks}'::text[], '{}'), b.block"        \
+    " nullif(b.detail::jsonb - '{format,host,taken_at,big_blocks,events}'::text[], '{}'), b.block" \
     " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $21::text[],"  \
     " $22::bytea[]) AS b (host_id, taken_at, boot_at, sequence, detail, block))"
 #define INSERT_ROWS                                                                                \
@@ -65,8 +65,9 @@ enum {
     " detail) SELECT g.host_id, g.taken_at, g.boot_at, g.sequence, g.base,"                        \
     " g.chain = 0, g.keyframe_at, g.chain::integer, $23, g.row_count::integer,"                    \
     " g.t0, g.t1, g.t2, g.t3, g.t4, g.t5, g.t6, g.t7, g.t8, g.t9, g.t10, g.t11,"                   \
-    " CASE WHEN g.detail LIKE '%\"big_blocks\"%' AND g.detail::jsonb ? 'big_blocks' THEN"          \
-    " jsonb_build_object('big_blocks', g.detail::jsonb -> 'big_blocks') END FROM unnest("          \
+    " CASE WHEN g.detail LIKE '%\"big_blocks\"%' OR g.detail LIKE '%\"events\"%' THEN"             \
+    " (SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(g.detail::jsonb) AS m"              \
+    " WHERE m.key IN ('big_blocks', 'events')) END FROM unnest("                                   \
     "$1::bigint[], $2::timestamptz[],"                                                             \
     " $3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[],"             \
     " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],"                    \
