@@ -46,7 +46,7 @@ function outlineOf() {
     const box = part.getBoundingClientRect();
     if (box.width < 1 || box.height < 1) continue;
     const heading = /^H[1-3]$/.test(part.tagName);
-    const name = (heading ? part.textContent : part.getAttribute("aria-label") ?? "").replace(/\s+/g, " ").trim().replace(/\p{N}[\p{N}.,:]*/gu, "#").slice(0, 40);
+    const name = (heading ? part.textContent : part.getAttribute("aria-label") ?? "").replace(/\s+/g, " ").trim().replace(/\p{N}[\p{N}.,:]*/gu, "#").slice(0, 40).trim();
     const kind = part.tagName.toLowerCase() + [...part.classList].filter((c) => /^(panel|chart|stats|toolbar|tabs|empty|error-panel|stale|split|verdict)$/.test(c)).map((c) => "." + c).join("");
     // A word's width is the font's; a box's is ours.
     const place = heading ? "" : ` ${Math.round((box.left / wide) * 12)}-${Math.round((box.right / wide) * 12)}`;
