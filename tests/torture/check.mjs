@@ -43,9 +43,15 @@ export async function checkStored(world) {
   return judgeStored(world.ledger, acknowledged, rows);
 }
 
+/** What a read says once the server has the database again: one that comes right after a silence may be refused. */
+const answered = (world, target) => until(async () => {
+  const reply = await world.get(target);
+  return reply.status === 503 ? null : reply;
+}, `an answer to ${target}`);
+
 async function readTable(world, host, at) {
   const query = at === undefined ? '' : `&at=${new Date(at).toISOString()}`;
-  const reply = await world.get(`/api/v1/hosts/${host.id}/tags?limit=1000${query}`);
+  const reply = await answered(world, `/api/v1/hosts/${host.id}/tags?limit=1000${query}`);
   if (reply.status === 404) return null;
   if (reply.status !== 200) throw new Error(`could not read a table back: ${reply.status} ${reply.body}`);
   const { at: taken, items } = reply.json();
@@ -54,7 +60,7 @@ async function readTable(world, host, at) {
 
 async function readSeries(world, host, pool, row, fromStep, toStep) {
   const iso = (ms) => new Date(ms).toISOString();
-  const reply = await world.get(`/api/v1/hosts/${host.id}/tags/${encodeURIComponent(tagOf(row))}/series?pool=` +
+  const reply = await answered(world, `/api/v1/hosts/${host.id}/tags/${encodeURIComponent(tagOf(row))}/series?pool=` +
     `${POOLS[pool]}&points=5000&from=${iso(host.takenAt(fromStep))}&to=${iso(host.takenAt(toStep) + 1)}`);
   if (reply.status !== 200) throw new Error(`could not read a series back: ${reply.status} ${reply.body}`);
   const { t, bytes, outstanding } = reply.json();
