@@ -687,10 +687,11 @@ describe("work", () => {
 
   test("finding_changeRefused_saysWhyAndKeepsTheNote", async () => {
     await open("/findings/f-1a2b3c4d5e6f7081", "#note");
+    await page.settled(); // what the other panels ask for must not fail too
     fake.state.fail.set("/findings/f-1a2b3c4d5e6f7081", { status: 412, title: "Changed by someone else meanwhile", detail: "reload first" });
     await page.fill("#note", "mine");
     await page.getByRole("button", { name: "Resolve" }).click();
-    await page.locator(".panel .error-panel").waitFor();
+    await page.locator(".panel:has(#note) .error-panel").waitFor();
     assert.equal(await page.inputValue("#note"), "mine");
   });
 
