@@ -746,8 +746,8 @@ describe("work", () => {
     assert.match(await page.locator(".verdict").innerText(), /nonpaged pool is exhausted/);
     assert.match(await page.locator(".known-leak").innerText(), /Like a known leak: wcifs\.sys never releases/);
     assert.match(await page.locator(".steps").innerText(), /!poolused 2 WCsc/);
-    await page.locator(".steps button").first().click();
-    await page.getByText("Copied").waitFor();
+    // Waited for from before the click on: it is said for a moment only.
+    await Promise.all([page.getByText("Copied").waitFor(), page.locator(".steps button").first().click()]);
     for (const theme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme: theme });
       await page.picture(`diagnose-result-${theme}`);
