@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the tests: check.sh all|unit|db|http|torture|agent|web|diagnose|scenarios|fuzz|house. Each part's figures are added up; the
-# last line is "N passed, N failed". Exit 1 when anything failed or a part did not run to its end.
+# Runs the tests: check.sh all|unit|db|http|torture|agent|web|diagnose|scenarios|fuzz|house; web is
+# pages and screens, and parts may be joined by commas. Each part's figures are added up; the last line is
+# "N passed, N failed". Exit 1 when anything failed or a part did not run to its end.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -151,16 +152,28 @@ part_http() {
         node_tests "http-$(basename "$file" .test.mjs)" "$file"
     done
 }
-part_web() {
+# The page as a whole, with the server behind it; then each screen, which needs a stand-in only.
+part_pages() {
     server
     npm_tests
     say "web (headless browser)"
     run web-types npm --prefix web run --silent check-summary
     node_tests web-lib web/test/*.test.js
     private_pg
+    for name in live pages shell outline; do node_tests "web-$name" "tests/web/$name.test.mjs"; done
+}
+part_screens() {
+    server
+    npm_tests
+    say "web, screen by screen"
     for file in tests/web/*.test.mjs; do
-        node_tests "web-$(basename "$file" .test.mjs)" "$file"
+        name=$(basename "$file" .test.mjs)
+        case $name in live | pages | shell | outline) ;; *) node_tests "web-$name" "$file" ;; esac
     done
+}
+part_web() {
+    part_pages
+    part_screens
 }
 part_diagnose() {
     server
@@ -216,13 +229,13 @@ case $what in
 all)
     part_house
     # The agent's tests mostly wait for Wine, so they are a lane of their own once all is built; the
-    # fuzzers follow there.
+    # screens and the fuzzers follow there.
     npm_tests
     build SAN="$san" all test-unit-bin detect-bin test-db-bin
     build all agent build/tools/make_replay build/tools/kill_spool
-    CHECK_LANE=agent scripts/check.sh agent,fuzz >"$logs/agent-lane.log" 2>&1 &
+    CHECK_LANE=agent scripts/check.sh agent,screens,fuzz >"$logs/agent-lane.log" 2>&1 &
     lane_pid=$!
-    for part in unit db http torture diagnose scenarios web; do "part_$part"; done
+    for part in unit db http torture diagnose scenarios pages; do "part_$part"; done
     say "the lane beside"
     wait "$lane_pid"
     lane_pid=

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A headless Chromium for the page's tests: watches the console, checks accessibility, keeps pictures.
+// SLOWED=1 shows tests that race: the page's processor is six times slower, the stand-in server's answers
+// come up to 200 ms late and out of order.
 import { createRequire } from "node:module";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -57,6 +59,7 @@ export async function openBrowser() {
       // Movements end at once: nothing is waited for, and no test meets one half way.
       await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
       await page.addInitScript(countOpenRequests);
+      if (process.env.SLOWED) await (await context.newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate: 6 });
       const faults = [];
       // The browser itself logs refused requests; tests of refusals expect those and nothing else.
       const refused = /^Failed to load resource: (the server responded with a status of|net::ERR_EMPTY_RESPONSE)/;
@@ -80,6 +83,15 @@ export async function openBrowser() {
             if (Date.now() > end) throw new Error(`${page.url()} does not settle: ${await page.evaluate(() => window.openRequests)} requests open`);
             calm = (await quiet()) ? calm + 1 : 0;
           }
+        },
+        /** Does something that the page answers with a text, be it for a moment only. */
+        async saysFor(text, action) {
+          const said = page.evaluate((wanted) => new Promise((done) => {
+            const observer = new MutationObserver(() => document.body.innerText.includes(wanted) && (observer.disconnect(), done()));
+            observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+          }), text);
+          await action();
+          await said;
         },
         /** Serious faults of accessibility. colours: only what another theme can change. */
         async axe({ colours = false } = {}) {

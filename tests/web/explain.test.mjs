@@ -277,7 +277,7 @@ describe("work", () => {
     await page.getByLabel("Only hosts with").fill("role=web");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => location.search.includes("within=role%3Dweb"));
-    assert.ok(fake.state.requests.some((r) => r.path.endsWith("/explain") && /within=role%3Dweb/.test(r.search) && /baseline=peers/.test(r.search)));
+    await fake.asked((r) => r.path.endsWith("/explain") && /within=role%3Dweb/.test(r.search) && /baseline=peers/.test(r.search));
   });
 
   test("explain_chooseForm_leadsThere", async () => {

@@ -2,6 +2,7 @@
 // A stand-in for the server: serves the page's folder under the real security headers and answers the
 // REST API from an invented fleet, in several moods (normal, healthy, empty, hostile, error, slow).
 // For tests of the page's states only. By hand: `node tests/web/fake_api.mjs [PORT] [MOOD]`.
+import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
@@ -517,6 +518,7 @@ export async function startFake(size = {}) {
   const security = {
     "content-security-policy": CSP, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store",
   };
+  const arrivals = new EventEmitter();
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, "http://x");
     const chunks = [];
@@ -528,9 +530,11 @@ export async function startFake(size = {}) {
     };
     const problem = (p) => reply(p.status, "application/problem+json", JSON.stringify({ type: "urn:poolfleet:problem:test", field: null, detail: null, hint: null, request_id: "req-0042", ...p }));
     state.requests.push({ method: req.method, path: url.pathname, search: url.search, headers: req.headers, body });
+    arrivals.emit("request");
 
     if (url.pathname.startsWith("/api/v1/")) {
       const path = url.pathname.slice(7);
+      if (process.env.SLOWED) await new Promise((done) => setTimeout(done, Math.random() * 200));
       for (const [prefix, wait] of state.slow) if (path.startsWith(prefix)) await wait;
       for (const [prefix, what] of state.fail) {
         if (!path.startsWith(prefix)) continue;
@@ -594,6 +598,13 @@ export async function startFake(size = {}) {
       state.fail.clear();
       state.slow.clear();
       state.patches.clear();
+    },
+    /** The nth request that test() likes: it came already or is still to come (the address changes before the page asks). */
+    async asked(test, { nth = 1, what = String(test) } = {}) {
+      for (const end = AbortSignal.timeout(60000); ; await once(arrivals, "request", { signal: end }).catch(() => { throw new Error(`never asked: ${what}`); })) {
+        const found = state.requests.filter(test);
+        if (found.length >= nth) return found[nth - 1];
+      }
     },
     close: () => new Promise((done) => { server.closeAllConnections?.(); server.close(done); }),
   };

@@ -360,7 +360,7 @@ describe("list", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL(/tag=WCsc/);
     await page.waitForFunction(() => document.querySelectorAll(".finding").length === 1);
-    assert.ok(fake.state.requests.some((r) => r.path.endsWith("/findings") && r.search.includes("driver=wcifs.sys") && r.search.includes("tag=WCsc")));
+    await fake.asked((r) => r.path.endsWith("/findings") && r.search.includes("driver=wcifs.sys") && r.search.includes("tag=WCsc"));
     await page.getByText("Clear filters").first().click();
     await page.waitForFunction(() => location.search === "");
   });

@@ -374,7 +374,7 @@ describe("today", () => {
     await page.reload();
     await page.locator(".news-list").waitFor();
     assert.match(await page.locator("#news-h").innerText(), /New since you last looked/);
-    assert.ok(fake.state.requests.some((r) => r.path.endsWith("/overview") && r.search.includes("since=")));
+    await fake.asked((r) => r.path.endsWith("/overview") && r.search.includes("since="));
     await page.getByRole("button", { name: "Mark as seen" }).click();
     await page.getByText("Nothing opened, got worse or went away.").waitFor();
     assert.deepEqual(page.faults(), []);

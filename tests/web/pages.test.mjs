@@ -331,7 +331,7 @@ describe("session", () => {
     await open("/", ".finding");
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.locator("#password").waitFor();
-    assert.ok(fake.state.requests.some((r) => r.method === "DELETE" && r.headers["x-poolfleet"] === "1"));
+    await fake.asked((r) => r.method === "DELETE" && r.headers["x-poolfleet"] === "1");
   });
 
   test("signOutEverywhere_andNewPassword_onTheAccountPage", async () => {
@@ -352,7 +352,7 @@ describe("session", () => {
     await page.getByText("Your other sessions are ended").waitFor();
     await page.getByRole("button", { name: "Sign out everywhere" }).click();
     await page.locator("#name").waitFor();
-    assert.ok(fake.state.requests.some((r) => r.method === "DELETE" && r.path === "/api/v1/sessions"));
+    await fake.asked((r) => r.method === "DELETE" && r.path === "/api/v1/sessions");
     assert.deepEqual(page.faults({ refusals: true }), []);
   });
 });
@@ -728,7 +728,7 @@ describe("work", () => {
     await page.locator('input[type="range"]').focus();
     for (let i = 0; i < 5; i++) await page.keyboard.press("PageDown");
     await page.locator(".past").waitFor();
-    assert.ok(fake.state.requests.some((r) => r.path.endsWith("/tags") && r.search.includes("at=")));
+    await fake.asked((r) => r.path.endsWith("/tags") && r.search.includes("at="));
   });
 
   test("host_acrossAReboot_saysSoAndShowsNoDeltas", async () => {
@@ -746,12 +746,12 @@ describe("work", () => {
     assert.match(await page.locator(".verdict").innerText(), /nonpaged pool is exhausted/);
     assert.match(await page.locator(".known-leak").innerText(), /Like a known leak: wcifs\.sys never releases/);
     assert.match(await page.locator(".steps").innerText(), /!poolused 2 WCsc/);
-    // Waited for from before the click on: it is said for a moment only.
-    await Promise.all([page.getByText("Copied").waitFor(), page.locator(".steps button").first().click()]);
+    await page.saysFor("Copied", () => page.locator(".steps button").first().click());
     for (const theme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme: theme });
       await page.picture(`diagnose-result-${theme}`);
     }
+    await page.settled();
     assert.deepEqual(await page.axe(), []);
     assert.deepEqual(page.faults(), []);
   });
