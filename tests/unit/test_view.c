@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/state/view.h"
 
+#include "common/cleanup.h"
+#include "server/analyze/robust.h"
+
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -163,7 +166,7 @@ END_TEST
 START_TEST(view_many_tags_keep_their_places)
 {
     struct fleet *fleet = fleet_new();
-    size_t count = 9000; /* the set of keys grows on the way */
+    size_t count = 9000; /* many slices */
     struct row *rows = calloc(count, sizeof *rows);
     char(*texts)[5] = calloc(count, sizeof *texts);
 
@@ -239,6 +242,133 @@ START_TEST(view_worst_is_the_row_that_stands_out_and_matters)
 }
 END_TEST
 
+/* ---- against the same figures made the plain way --------------------------- */
+
+#define PLAIN_HOSTS 40
+#define PLAIN_TAGS  2600 /* more than two slices */
+
+static uint32_t random_next(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* Hosts of three roles and many uptimes, each with a third of the tags, some over 4 GiB. */
+static struct fleet *random_fleet(uint32_t *state)
+{
+    struct fleet *fleet = fleet_new();
+    static const char *const roles[] = {"web", "db", "lone"};
+    size_t hosts = 1 + random_next(state) % PLAIN_HOSTS;
+    struct row *rows = calloc(PLAIN_TAGS, sizeof *rows);
+    static char texts[PLAIN_TAGS][5];
+
+    for (size_t i = 0; i < PLAIN_TAGS; i++)
+        snprintf(texts[i], sizeof texts[i], "%04zx", i);
+    for (size_t h = 0; h < hosts; h++) {
+        char id[24];
+        size_t count = 0;
+        for (size_t i = 0; i < PLAIN_TAGS; i++) {
+            uint64_t bytes = random_next(state) % (1u << 20);
+            if (random_next(state) % 3 == 0)
+                rows[count++] = (struct row){texts[i], bytes % 50 == 0 ? bytes << 16 : bytes};
+        }
+        snprintf(id, sizeof id, "h%02u", (unsigned)h);
+        int64_t uptime = (int64_t)(random_next(state) % 20) * US_PER_DAY;
+        publish(fleet, (int64_t)h + 1 + uptime, id, roles[random_next(state) % 7 / 3], rows, count,
+                random_next(state) % 4 != 0);
+    }
+    free(rows);
+    return fleet;
+}
+
+static void check_tag(const struct fleet_view *view, size_t place)
+{
+    const struct view_tag *tag = &view->tags[place];
+    double values[PLAIN_HOSTS];
+    uint64_t bytes = 0, outstanding = 0, most = 0;
+    size_t count = 0, most_host = VIEW_NONE;
+    struct host_row row;
+
+    for (size_t h = 0; h < view->list.count; h++) {
+        if (!host_state_find(view->list.items[h], tag->pool, tag->tag, &row))
+            continue;
+        values[count++] = (double)row.bytes;
+        bytes += row.bytes;
+        outstanding += row.columns == COLUMN_ALL ? counter_delta(row.allocs, row.frees) : 0;
+        if (most_host == VIEW_NONE || row.bytes > most) {
+            most = row.bytes;
+            most_host = h;
+        }
+    }
+    ck_assert_uint_gt(count, 0);
+    ck_assert_uint_eq(tag->hosts, count);
+    ck_assert_uint_eq(tag->bytes, bytes);
+    ck_assert_uint_eq(tag->outstanding, outstanding);
+    ck_assert_uint_eq(tag->max_bytes, most);
+    ck_assert_uint_eq(tag->max_host, most_host);
+    ck_assert_uint_eq(tag->median_bytes, (uint64_t)robust_median(values, count));
+    ck_assert_uint_eq(tag->p99_bytes, (uint64_t)robust_quantile(values, count, 0.99));
+}
+
+static void check_peers(const struct fleet_view *view, const struct cohort_facts *facts,
+                        enum cohort_level level, size_t host)
+{
+    struct view_worst worst = {NAN, VIEW_NONE};
+    double values[PLAIN_HOSTS];
+
+    for (size_t place = 0; place < view->tag_count; place++) {
+        const struct view_tag *tag = &view->tags[place];
+        const struct view_peer *peer =
+            fleet_view_peer(view, host, tag->pool, tag->tag); /* NULL: nobody has it */
+        struct host_row row;
+        size_t count = 0;
+        for (size_t h = 0; h < view->list.count; h++) {
+            if (cohort_same(&facts[host], &facts[h], level) &&
+                host_state_find(view->list.items[h], tag->pool, tag->tag, &row))
+                values[count++] = (double)row.bytes;
+        }
+        ck_assert_uint_eq(peer == NULL ? 0 : peer->hosts, count);
+        if (peer == NULL)
+            continue;
+        ck_assert_double_eq(peer->median, robust_median(values, count));
+        ck_assert_double_eq(peer->mad, robust_mad(values, count, peer->median));
+        if (!host_state_find(view->list.items[host], tag->pool, tag->tag, &row) ||
+            (double)row.bytes < peer->median + VIEW_MATTERS_BYTES)
+            continue;
+        double score = view_peer_score(peer, row.bytes);
+        if (!isnan(score) && (isnan(worst.score) || score > worst.score))
+            worst = (struct view_worst){score, place};
+    }
+    ck_assert_uint_eq(view->host_worst[host].tag, worst.tag);
+}
+
+START_TEST(view_of_any_fleet_says_what_plain_counting_says)
+{
+    uint32_t state = (uint32_t)_i + 1;
+    struct fleet *fleet = random_fleet(&state);
+    struct fleet_view *view = view_of(fleet);
+    struct cohort_facts facts[PLAIN_HOSTS];
+    struct cohort_choice choices[PLAIN_HOSTS];
+
+    for (size_t h = 0; h < view->list.count; h++) {
+        const struct host_state *host = view->list.items[h];
+        cohort_facts_set("26100.1", host_state_attribute(host, "role"), 0,
+                         host->taken_at_us - host->boot_at_us, &facts[h]);
+    }
+    ck_assert_int_eq(cohort_choose(facts, view->list.count, choices), ST_OK);
+    for (size_t place = 0; place < view->tag_count; place++)
+        check_tag(view, place);
+    for (size_t h = 0; h < view->list.count; h++) {
+        if (choices[h].level == COHORT_LEVEL_COUNT)
+            ck_assert_ptr_null(fleet_view_cohort(view, h));
+        else
+            check_peers(view, facts, choices[h].level, h);
+    }
+    fleet_view_release(view);
+    fleet_free(fleet);
+}
+END_TEST
+
 Suite *view_suite(void)
 {
     Suite *suite = suite_create("view");
@@ -250,6 +380,7 @@ Suite *view_suite(void)
     tcase_add_test(tc, view_worst_is_the_row_that_stands_out_and_matters);
     tcase_add_test(tc, view_few_hosts_have_no_cohort_and_no_score);
     tcase_add_test(tc, view_many_tags_keep_their_places);
+    tcase_add_loop_test(tc, view_of_any_fleet_says_what_plain_counting_says, 0, 12);
     tcase_add_test(tc, view_cache_shows_a_small_fleet_as_it_is);
     suite_add_tcase(suite, tc);
     return suite;
