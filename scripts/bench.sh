@@ -8,5 +8,5 @@ scripts/deps.sh check
 make -s -j"$(nproc)" all
 mkdir -p build/bench build/tools
 make -s build/tools/load build/tools/probe build/tools/peer build/tools/bench_agent bench-store-bin
-case "${1:-all}" in all | ingest) scripts/deps.sh bench ;; esac
+case "${1:-all}" in all | ingest | storage) scripts/deps.sh bench ;; esac
 exec node tests/bench/run.mjs "${1:-all}"

@@ -90,24 +90,46 @@ async function untilReady(peer, child, port) {
   }
 }
 
-async function measurePeer(tools, peer, changed) {
+/** Runs fn(port, folder, stop) with one of the peers on an empty folder; null when it could not be had. */
+async function withPeer(tools, peer, fn) {
   if (!existsSync(path.join(tools.root, peer.program))) return null;
   const folder = mkdtempSync(path.join(tmpdir(), "pfpeer-"));
   const port = await freePort();
   const args = peer.args(folder, port);
   console.log(`  $ ${path.basename(peer.program)} ${args.join(" ")}`);
   const child = spawn(path.join(tools.root, peer.program), args, { stdio: ["ignore", "ignore", "ignore"] });
-  try {
-    await untilReady(peer, child, port);
-    const client = [...peer.client, "--port", port, "--rows", ROWS, "--changed", changed, "--seconds", seconds].map(String);
-    console.log(`  $ peer ${client.join(" ")}`);
-    return JSON.parse(execFileSync(path.join(tools.root, "build/tools/peer"), client, { encoding: "utf8" }));
-  } finally {
+  const stop = async () => {
     child.kill("SIGTERM");
     await ended(child);
+  };
+  try {
+    await untilReady(peer, child, port);
+    return await fn(port, folder, stop);
+  } finally {
+    await stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+const measurePeer = (tools, peer, changed) => withPeer(tools, peer, (port) => {
+  const client = [...peer.client, "--port", port, "--rows", ROWS, "--changed", changed, "--seconds", seconds].map(String);
+  console.log(`  $ peer ${client.join(" ")}`);
+  return JSON.parse(execFileSync(path.join(tools.root, "build/tools/peer"), client, { encoding: "utf8" }));
+});
+
+/** Bytes that VictoriaMetrics keeps of the lines a command prints, everything merged and on the disk; null without it. */
+export const storedByVictoriaMetrics = (tools, command) => withPeer(tools, PEERS[0], async (port, folder, stop) => {
+  const address = `http://127.0.0.1:${port}`;
+  execFileSync("bash", ["-o", "pipefail", "-c", `${command} | curl -sSf -T - -H 'Stream-Mode: 1' '${address}/write'`], { cwd: tools.root });
+  for (const step of ["force_flush", "force_merge"]) await (await fetch(`${address}/internal/${step}`)).arrayBuffer();
+  const merging = async () => {
+    const text = await (await fetch(`${address}/metrics`)).text();
+    return [...text.matchAll(/^vm_active_(?:force_)?merges(?:\{[^}]*\})? (\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+  };
+  while (await merging() > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+  await stop();
+  return Number(execFileSync("du", ["-sb", "--total", "data", "indexdb"], { cwd: folder, encoding: "utf8" }).trim().split("\n").at(-1).split("\t")[0]);
+});
 
 /** Rates of the probe, and ours behind it, for one kind of document. */
 async function beside(tools, server, table, name, args) {

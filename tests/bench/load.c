@@ -6,6 +6,8 @@
  *   load --port P --token T --hosts H --rows R [--changed C] [--connections N] [--seconds S]
  *        [--cbor 1] [--series N: its hosts are others than those of other series]
  *        [--tls 1] [--reconnect 1: a new connection for each document]
+ *        [--fill 0: all hosts are known already] [--post 0: only makes them known]
+ *        [--rate N: no more than N documents a second; prints "posting" once all hosts are known]
  *
  * --changed 0 posts complete documents; C > 0 posts `base` documents with C changed rows after one
  * complete document a host. Bodies are built outside the measured time as far as possible: only
@@ -30,14 +32,14 @@
 #include <unistd.h>
 
 static unsigned port, hosts = 100, rows = 2500, changed, connections = 8, seconds = 10, cbor,
-                      series, tls, reconnect;
+                      series, tls, reconnect, rate, fill = 1, post_more = 1;
 static const char *token = "";
 static _Atomic uint64_t answers[600];
 static _Atomic bool stop;
 
 struct worker {
     pthread_t thread;
-    unsigned first_host, host_count;
+    unsigned number, first_host, host_count;
     float *latency_ms;
     size_t count, capacity;
     bool setup;
@@ -310,19 +312,31 @@ static void put_document(struct strbuf *out, unsigned host, unsigned moment, int
     close_map(&w);
 }
 
+/* Waits until the worker's nth document is due at the rate asked for. */
+static void keep_rate(const struct worker *w, double began, size_t nth)
+{
+    double wait = began + ((double)nth * connections + w->number) / rate - now_s();
+    if (wait > 0)
+        nanosleep(&(struct timespec){(time_t)wait, (long)((wait - (double)(time_t)wait) * 1e9)},
+                  NULL);
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
+    double began = now_s();
     struct link link = connect_to_server();
     AUTO_STRBUF struct strbuf body = STRBUF_INIT;
     static int64_t start;
     if (start == 0)
-        start = (int64_t)time(NULL) - 86400;
+        start = (int64_t)time(NULL) / 86400 * 86400 - 86400; /* the same for --fill and --post */
     int64_t from = start;
     for (unsigned moment = w->setup ? 0 : 1; !atomic_load(&stop); moment++) {
         for (unsigned h = 0; h < w->host_count && !atomic_load(&stop); h++) {
             bool full = w->setup || changed == 0;
             put_document(&body, w->first_host + h, moment, from, full ? rows : changed);
+            if (rate > 0 && !w->setup)
+                keep_rate(w, began, w->count);
             double before = now_s();
             post(&link, &body);
             unsigned code = read_reply(&link);
@@ -359,6 +373,7 @@ static void run(struct worker *workers, bool setup)
     for (unsigned i = 0; i < connections; i++) {
         struct worker *w = &workers[i];
         w->setup = setup;
+        w->number = i;
         w->count = 0;
         w->first_host = i * hosts / connections;
         w->host_count = (i + 1) * hosts / connections - w->first_host;
@@ -379,11 +394,12 @@ int main(int argc, char **argv)
         static const struct {
             const char *name;
             unsigned *value;
-        } options[] = {{"--port", &port},       {"--hosts", &hosts},
-                       {"--rows", &rows},       {"--changed", &changed},
-                       {"--seconds", &seconds}, {"--connections", &connections},
-                       {"--cbor", &cbor},       {"--series", &series},
-                       {"--tls", &tls},         {"--reconnect", &reconnect}};
+        } options[] = {
+            {"--port", &port},           {"--hosts", &hosts},     {"--rows", &rows},
+            {"--changed", &changed},     {"--seconds", &seconds}, {"--connections", &connections},
+            {"--cbor", &cbor},           {"--series", &series},   {"--tls", &tls},
+            {"--reconnect", &reconnect}, {"--rate", &rate},       {"--fill", &fill},
+            {"--post", &post_more}};
         if (strcmp(argv[i], "--token") == 0)
             token = argv[i + 1];
         for (size_t o = 0; o < sizeof options / sizeof options[0]; o++) {
@@ -394,7 +410,7 @@ int main(int argc, char **argv)
     if (port == 0 || hosts < connections || connections == 0) {
         fprintf(stderr, "usage: load --port P --token T --hosts H --rows R [--changed C] "
                         "[--connections N] [--seconds S] [--cbor 1] [--series N] "
-                        "[--tls 1] [--reconnect 1]\n");
+                        "[--tls 1] [--reconnect 1] [--rate N] [--fill 0] [--post 0]\n");
         return 2;
     }
     gnutls_certificate_allocate_credentials(&anyone);
@@ -403,9 +419,16 @@ int main(int argc, char **argv)
         workers[i].capacity = 1000000;
         workers[i].latency_ms = malloc(workers[i].capacity * sizeof(float));
     }
-    run(workers, true);
+    if (fill != 0)
+        run(workers, true);
+    if (post_more == 0)
+        return answers[200] == hosts ? 0 : 1;
     for (unsigned i = 0; i < 600; i++)
         answers[i] = 0;
+    if (rate > 0) {
+        puts("posting");
+        fflush(stdout);
+    }
     double before = now_s();
     run(workers, false);
     double took = now_s() - before;

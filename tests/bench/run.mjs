@@ -5,7 +5,8 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync, rmSync, existsSync, mkdirSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import path from "node:path";
-import { ingest } from "./ingest.mjs";
+import { ingest, storedByVictoriaMetrics } from "./ingest.mjs";
+import { reads } from "./reads.mjs";
 import { memory, scale } from "./scale.mjs";
 
 const root = path.resolve(path.dirname(new URL(import.meta.url).pathname), "../..");
@@ -81,7 +82,9 @@ const store = (what, url, args) =>
   JSON.parse(sh("build/release/bench-store", [what, "--url", url, ...args.map(String)]));
 
 const load = (server, args) =>
-  JSON.parse(sh(path.join(root, "build/tools/load"), ["--port", server.port, "--token", server.ingest, ...args.map(String)]));
+  JSON.parse(sh(path.join(root, "build/tools/load"), ["--port", server.port, "--token", server.ingest, ...args.map(String)]) || "null");
+
+const sql = (server, text) => sh("psql", ["-qAtX", "-v", "ON_ERROR_STOP=1", "-c", text, server.env.POOLFLEET_DATABASE_URL]).trim();
 
 const rssBytes = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) * 1024;
 
@@ -101,7 +104,7 @@ async function latencies(server, target, count) {
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 const figure = (name, value, unit, goal, holds) => ({ name, value: Number(value.toFixed(2)), unit, goal, holds });
 
-const tools = { root, bin, sh, withCluster, withServer, database, load, rssBytes, figure };
+const tools = { root, bin, sh, withCluster, withServer, database, store, load, sql, latencies, at, rssBytes, figure };
 
 const benches = {
   // The agent's own cost, natively: the same code as in the Windows program, without the system call.
@@ -152,19 +155,24 @@ const benches = {
 
   // Bytes on the disk after a day, everything counted: heap, TOAST, indexes, rollups. Sizes do not
   // depend on how busy the machine is. BENCH_HOSTS=40 for a quick look; the fleet's own rollup
-  // (tag_hour) is the same for any number of hosts, so it weighs more on few.
+  // (tag_hour) is the same for any number of hosts, so it weighs more on few. VictoriaMetrics is given
+  // the first 20 hosts of the same fleet.
   async storage() {
     const figures = [];
     const table = [];
     for (const [mix, goal] of [["calm", 0.25], ["stormy", 0.6]]) {
       const r = await withDatabase((url) => store("storage", url, ["--mix", mix, "--hosts", process.env.BENCH_HOSTS ?? 200]));
       const all = Object.values(r.tables).reduce((sum, bytes) => sum + bytes, 0);
+      const few = Math.min(r.hosts, 20);
+      const victoria = await storedByVictoriaMetrics(tools, `build/release/bench-store lines --mix ${mix} --hosts ${few}`);
       for (const [name, bytes] of Object.entries(r.tables))
         table.push({ mix, what: name, bytes, bytes_per_value: Number((bytes / r.values).toFixed(4)) });
       table.push({ mix, what: "appended, before sealing", bytes: r.appended_bytes, bytes_per_value: Number((r.appended_bytes / r.values).toFixed(4)) },
         { mix, what: "all of it", bytes: all, bytes_per_value: Number((all / r.values).toFixed(4)) });
       figures.push(
         figure(`${mix}: bytes a counter value after a day, all in (${r.hosts} hosts)`, all / r.values, "B", `<= ${goal}`, all / r.values <= goal),
+        ...(victoria === null ? [] : [victoria / (r.values * few / r.hosts)].map((theirs) =>
+          figure(`${mix}: of VictoriaMetrics' ${theirs.toFixed(3)} B a value (${few} hosts)`, 100 * (all / r.values) / theirs, "%", "<= 33.3", all / r.values <= theirs / 3))),
         figure(`${mix}: rows changed a snapshot`, 100 * r.changed_rows * 3 / r.values, "%", "", true),
         figure(`${mix}: WAL of receiving, of bytes received (CBOR)`, r.wal_received_bytes / r.cbor_bytes, "x", "<= 1.5", r.wal_received_bytes / r.cbor_bytes <= 1.5),
         figure(`${mix}: the same with sealing and rollups`, (r.wal_received_bytes + r.wal_settled_bytes) / r.cbor_bytes, "x", "", true),
@@ -196,6 +204,8 @@ const benches = {
     });
     return { figures, table };
   },
+
+  reads: () => reads(tools),
 
   async page() {
     // 1,000 hosts of 2,500 rows; the reads behind the screens, then the page in a browser.

@@ -8,9 +8,13 @@ const seconds = Number(process.env.BENCH_SECONDS ?? 15);
 const counts = (process.env.BENCH_SCALE ?? "1000,10000,50000").split(",").map(Number);
 const ROWS = 2500;
 
-/** Every host known with complete tables, then posting changed rows in turn. */
-const fill = (tools, server, hosts, rows = ROWS) => tools.load(server, ["--cbor", 1, "--hosts", hosts, "--rows", rows,
-  "--changed", 300, "--connections", 32, "--seconds", seconds]);
+/** Every host known with complete tables and all that on the disk, then posting changed rows in turn. */
+function fill(tools, server, hosts) {
+  const args = ["--cbor", 1, "--hosts", hosts, "--rows", ROWS, "--changed", 300, "--connections", 32, "--seconds", seconds];
+  tools.load(server, [...args, "--post", 0]);
+  tools.sql(server, "CHECKPOINT");
+  return tools.load(server, [...args, "--fill", 0]);
+}
 
 const restarted = async (server) => {
   const before = performance.now();

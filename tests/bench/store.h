@@ -29,6 +29,8 @@ void bench_sql(const struct bench *bench, const char *sql);
 /* The fleet through ingest as changed-row documents, then everything a server does about it. Prints
  * a JSON object of sizes. */
 void bench_storage(const struct bench *bench);
+/* The same fleet as lines on standard output; needs no database. */
+void bench_lines(const struct bench *bench);
 /* The fleet written as sealed chunks at once, then read: a JSON object of times. */
 void bench_query(const struct bench *bench);
 

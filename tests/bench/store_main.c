@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench-store storage|query --url URL [--mix calm|stormy] [--hosts N] [--rows N] [--days N]
+ * bench-store storage|query|lines --url URL [--mix calm|stormy] [--hosts N] [--rows N] [--days N]
  *     [--interval SECONDS] [--queries N]
  *
  * The parts of bench-storage and bench-query that are done with the store itself and not through
- * HTTP. The database is migrated and empty. Prints one JSON object; run.mjs makes tables of it.
+ * HTTP. The database is migrated and empty (lines needs none). Prints one JSON object; run.mjs
+ * makes tables of it.
  */
 #include "tests/bench/store.h"
 
@@ -54,8 +55,9 @@ struct option {
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: bench-store storage|query --url URL [--mix calm|stormy] [--hosts N]"
-                    " [--rows N] [--days N] [--interval SECONDS] [--queries N]\n");
+    fprintf(stderr,
+            "usage: bench-store storage|query|lines --url URL [--mix calm|stormy] [--hosts N]"
+            " [--rows N] [--days N] [--interval SECONDS] [--queries N]\n");
     exit(2);
 }
 
@@ -87,11 +89,16 @@ int main(int argc, char **argv)
         if (!known)
             usage();
     }
-    if (bench.url == NULL || argc % 2 != 0)
+    bool lines = strcmp(argv[1], "lines") == 0;
+    if ((bench.url == NULL && !lines) || argc % 2 != 0)
         usage();
     int64_t today = clock_wall_us() / US_PER_DAY * US_PER_DAY;
     bench.interval_us = (int64_t)seconds * US_PER_SECOND;
     bench.day0_us = today - (int64_t)bench.days * US_PER_DAY;
+    if (lines) {
+        bench_lines(&bench);
+        return 0;
+    }
     struct db_options db = {.url = bench.url,
                             .connections = 4,
                             .statement_timeout_us = 600 * US_PER_SECOND,

@@ -571,6 +571,32 @@ START_TEST(ingest_facts_keep_their_history)
 }
 END_TEST
 
+/* A fleet is rolled out over a database whose statistics still say that its tables are tiny. */
+START_TEST(ingest_many_new_hosts_do_not_read_all_the_others)
+{
+    const size_t hosts = 400;
+    struct db *db = NULL;
+    send_one(with_role(1, "web", "1.0"), INGEST_ACCEPTED);
+    ck_assert_int_eq(db_lease(pg.pool, US_PER_SECOND, &db, NULL), ST_OK);
+    ck_assert_int_eq(db_script(db, "ANALYZE host, host_attribute, host_driver", NULL), ST_OK);
+    db_release(db);
+    ingest_stop(ingest); /* the next plans follow the statistics */
+    start();
+    for (size_t i = 0; i < hosts; i++) {
+        char id[24];
+        struct snapshot *s = with_role(1, "web", "1.0");
+        snprintf(id, sizeof id, "new-%zu", i);
+        s->host_id = arena_strdup(&s->arena, id);
+        send_one(s, INGEST_ACCEPTED);
+    }
+    ingest_stop(ingest); /* its counts are told when it goes */
+    int64_t read = pg_number(&pg, "SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables"
+                                  " WHERE relname IN ('host', 'host_attribute', 'host_driver')");
+    start();
+    ck_assert_int_lt(read, (int64_t)hosts * 10);
+}
+END_TEST
+
 START_TEST(ingest_late_first_attributes_reach_the_newest_state)
 {
     send_one(with_role(10, NULL, NULL), INGEST_ACCEPTED);
@@ -849,6 +875,7 @@ Suite *ingest_suite(void)
     tcase_add_test(tc, ingest_lost_backend_is_exactly_once);
     tcase_add_test(tc, ingest_failed_transaction_publishes_nothing);
     tcase_add_test(tc, ingest_facts_keep_their_history);
+    tcase_add_test(tc, ingest_many_new_hosts_do_not_read_all_the_others);
     tcase_add_test(tc, ingest_late_first_attributes_reach_the_newest_state);
     tcase_add_loop_test(tc, ingest_keyframes_come_by_time_and_by_chain, 0,
                         sizeof keyframe_rules / sizeof *keyframe_rules);
