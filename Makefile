@@ -59,7 +59,7 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(B)/tests/%.o: CPPFLAGS_ALL += -I$(B)/gen -Wno-missing-prototypes
+$(B)/tests/%.o: private CPPFLAGS_ALL += -I$(B)/gen -Wno-missing-prototypes
 
 # ---- files inside the server: page, migrations, tag list, API document -------------------------
 
