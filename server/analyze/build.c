@@ -11,12 +11,15 @@
 #include <strings.h>
 
 /* docs/detection.md, "Thresholds and where they come from": build */
-#define SCORE_SUPPORTS 5.0  /* peers say so */
-#define EXPLAINED_P    1e-4 /* a driver's versions part the hosts this clearly */
-#define HANDLES_SHARE  0.5  /* of the blocks gained must be held by handles */
-#define PLATEAU_GREW   0.6  /* it was below this share of now within the boot */
-#define EVIDENCE_MAX   8
-#define OWNERS_TOLD    3 /* drivers of one tag that are named; the rest is counted */
+#define SCORE_SUPPORTS   5.0  /* peers say so */
+#define EXPLAINED_P      1e-4 /* a driver's versions part the hosts this clearly */
+#define HANDLES_SHARE    0.5  /* of the blocks gained must be held by handles */
+#define DOUBT_CONFIDENCE 0.9
+#define DOUBT_HOURS      72.0 /* slow and doubtful: a warning once it has lasted so long */
+#define DOUBT_LEFT_US    (14 * US_PER_DAY)
+#define PLATEAU_GREW     0.6 /* it was below this share of now within the boot */
+#define EVIDENCE_MAX     8
+#define OWNERS_TOLD      3 /* drivers of one tag that are named; the rest is counted */
 
 void build_id(const char *family, enum pool pool, uint32_t tag, const char *more,
               char ret_id[FINDING_ID_MAX])
@@ -330,6 +333,28 @@ static double judge(const struct fleet *fleet, const struct incident *incident,
     return fmin(confidence, 0.99);
 }
 
+/* The budget of alerts: what is slow, and what neither a version explains nor the numbers make
+ * certain, has the time to last before anybody is called. How long it has lasted is read from the
+ * history, so that a pass as of an earlier moment says what the live one said. */
+static bool is_doubtful(const struct build *build, const struct finding *finding,
+                        const struct incident *incident, int64_t soonest)
+{
+    double lasted = 0;
+    if (soonest < build->now_us + DOUBT_LEFT_US || finding->cause_count > 0 ||
+        finding->confidence >= DOUBT_CONFIDENCE)
+        return false;
+    for (size_t i = 0; i < incident->host_count; i++) {
+        const struct feature *feature =
+            fleet_feature(&build->fleet->hosts[incident->hosts[i]], incident->rows[0].pool,
+                          incident->rows[0].tag);
+        if (feature == NULL)
+            continue;
+        lasted = fmax(lasted, (double)(incident->verdict == VERDICT_GROWS ? feature->span_hours
+                                                                          : feature->flat_hours));
+    }
+    return lasted < DOUBT_HOURS;
+}
+
 static enum finding_severity grade(const struct build *build, const struct finding *finding,
                                    const struct incident *incident)
 {
@@ -348,6 +373,8 @@ static enum finding_severity grade(const struct build *build, const struct findi
         worst_share = fmax(worst_share, held / host->ram);
     }
     bool sure = finding->confidence >= 0.7;
+    if (is_doubtful(build, finding, incident, soonest))
+        return SEVERITY_INFO;
     if (sure && (soonest < build->now_us + 3 * US_PER_DAY || worst_share >= 0.4))
         return SEVERITY_CRITICAL;
     bool matters = soonest < build->now_us + 90 * US_PER_DAY || worst_share >= 0.02 ||

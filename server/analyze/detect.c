@@ -26,6 +26,13 @@
 #define LOG_SPREAD_MIN   0.15 /* hosts that agree to the byte: 11 % */
 #define STILL_HOURS      24.0
 #define STILL_FREES      0.5 /* frees per alloc */
+#define FILLS_HOSTS      2   /* that slowed down as they filled */
+#define FILLS_SLOWED     0.3 /* of those that went up from little after a boot */
+#define FILLS_ROSE       0.5 /* of those seen after a boot: a leak grows on some, a cache on all */
+#define FILLS_DOUBT      0.3
+#define FILLS_LOWEST     0.2f /* of what is held: it came from little in this boot */
+#define FILLS_SEEN_BYTES (256.0 * 1024)
+#define FILLS_SEEN_HOURS 6.0
 #define WORK_POWER       1.5 /* a row may grow so much faster than the number of processes */
 
 double detect_headroom(const struct fleet_host *host, enum pool pool)
@@ -131,6 +138,7 @@ struct judged {
     double excess; /* bytes */
     double z;      /* of the bytes held, among what others hold; in powers of 2 */
     bool filling;
+    bool old_enough; /* hosts as old as this one stay far below it */
 };
 
 static bool is_known(const struct usual *usual)
@@ -164,8 +172,9 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
     if (feature->shape != SHAPE_GROWING && feature->shape != SHAPE_BURSTY)
         return;
     bool new_here = !known && usual->without > USUAL_HOSTS_MIN;
-    bool sure = (known && judged->swings >= SWINGS_SURE && usual->elders >= 3) ||
-                ((known ? judged->swings >= SWINGS_SURE : new_here) && !from_boot);
+    judged->old_enough = known && judged->swings >= SWINGS_SURE && usual->elders >= 3;
+    bool sure =
+        judged->old_enough || ((known ? judged->swings >= SWINGS_SURE : new_here) && !from_boot);
     double own = own_belief(host, feature, sure);
     if (own <= 0)
         return;
@@ -204,7 +213,8 @@ static void judge_level(const struct fleet_host *host, const struct feature *fea
     bool lately = rose && (feature->flags & FEATURE_FROM_BOOT) == 0;
     double over = bytes - usual->level_most;
     bool apart = bytes > gap && over >= floor && bytes >= HIGH_RATIO * usual->level_most &&
-                 over >= SWINGS_LIKELY * usual->swing && judged->z >= Z_HIGH;
+                 over >= SWINGS_LIKELY * usual->swing && judged->z >= Z_HIGH &&
+                 feature->shape != SHAPE_WORKLOAD;
     if (!is_known(usual)) {
         /* Only the plainest case: much of the machine, taken in this boot, kept for a day. */
         if (feature->lowest > 0.4f * feature->bytes || feature->flat_hours < 24 ||
@@ -223,7 +233,7 @@ static void judge_level(const struct fleet_host *host, const struct feature *fea
         judged->belief = fmin(0.5 + 0.05 * judged->swings, 0.9);
     else if (apart && !usual->foreign &&
              (feature->lowest > 0.4f * feature->bytes || feature->flat_hours >= 3))
-        judged->belief = fmin(0.5 + 0.05 * (judged->z - Z_HIGH), 0.9);
+        judged->belief = fmin(0.4 + 0.05 * (judged->z - Z_HIGH), 0.9);
     else
         return;
     judged->verdict = VERDICT_HIGH;
@@ -298,6 +308,52 @@ static enum status add_pair(struct pair_list *list, const struct pair *pair)
     return ST_OK;
 }
 
+/* How a row went after boots, over the hosts of one role. */
+struct filling {
+    size_t seen; /* hosts that have the row, with a boot seen from its beginning */
+    size_t rose;
+    size_t slowed;
+};
+
+static void count_filling(const struct fleet *fleet, enum pool pool, uint32_t tag,
+                          const struct usual_row *row, struct filling ret_by_role[USUAL_GROUPS_MAX])
+{
+    memset(ret_by_role, 0, USUAL_GROUPS_MAX * sizeof *ret_by_role);
+    for (size_t h = 0; h < fleet->count; h++) {
+        const struct fleet_host *host = &fleet->hosts[h];
+        const struct feature *feature = usual_feature(row, h);
+        struct filling *of = &ret_by_role[usual_group(row, h)];
+        double history = (double)(host->last_us - host->first_us) / (double)US_PER_HOUR;
+        bool rose = feature != NULL && (feature->flags & FEATURE_ROSE) != 0;
+        of->rose += rose;
+        of->slowed += feature != NULL && (feature->flags & FEATURE_SLOWED) != 0;
+        double bytes = feature != NULL ? (double)feature->peak : fleet_bytes(host, pool, tag);
+        of->seen += rose || (bytes >= FILLS_SEEN_BYTES && host->longest_hours >= FILLS_SEEN_HOURS &&
+                             history >= host->uptime_hours - FILLS_SEEN_HOURS);
+    }
+}
+
+static bool fills_up(const struct filling *of)
+{
+    return of->slowed >= FILLS_HOSTS && (double)of->slowed >= FILLS_SLOWED * (double)of->rose &&
+           (double)of->rose >= FILLS_ROSE * (double)of->seen;
+}
+
+/* A row that fills after each boot, and slows down on hosts that are further: what grows on the
+ * others since the boot is no leak yet, though nobody is old enough to say where it ends. */
+static void doubt_filling(const struct fleet_host *host, const struct feature *feature,
+                          struct judged *judged)
+{
+    bool took = (feature->flags & FEATURE_ZERO_FREES) != 0 && feature->linear >= 0.7f &&
+                (double)feature->growth >= TOOK_SHARE * host->ram;
+    bool came = (feature->flags & FEATURE_FROM_BOOT) != 0 ||
+                feature->lowest < FILLS_LOWEST * feature->bytes;
+    if (judged->verdict != VERDICT_GROWS || !came || took || judged->old_enough)
+        return;
+    judged->belief *= FILLS_DOUBT;
+    judged->own *= FILLS_DOUBT;
+}
+
 /* First stage: is there a host with enough of it to look at all the others? */
 static bool worth_a_look(const struct fleet *fleet, const struct entry *entries, size_t count)
 {
@@ -349,6 +405,7 @@ struct detector {
     const struct feature **features; /* of the row in hand */
     uint32_t *hosts;
     struct judged *judged;
+    struct filling filling[USUAL_GROUPS_MAX];
     struct pair_list list;
 };
 
@@ -367,8 +424,12 @@ static enum status judge_row(struct detector *d, const struct entry *entries, si
         usual_load(d->row, pool, tag, d->features, d->hosts, count);
     }
     double surest = 0;
+    count_filling(d->fleet, pool, tag, d->row, d->filling);
     for (size_t i = 0; i < count; i++) {
+        const struct fleet_host *host = &d->fleet->hosts[d->hosts[i]];
         d->judged[i] = judge(d->row, d->fleet, d->hosts[i], gap);
+        if (fills_up(&d->filling[usual_group(d->row, d->hosts[i])]))
+            doubt_filling(host, d->features[i], &d->judged[i]);
         if (d->judged[i].verdict != VERDICT_NONE)
             surest = fmax(surest, d->judged[i].belief);
     }
@@ -430,7 +491,7 @@ enum status detect_pairs(const struct fleet *fleet, struct pair **ret_pairs, siz
     if (row == NULL || features == NULL || hosts == NULL || judged == NULL ||
         list_entries(fleet, &entries, &count) != ST_OK)
         return ST_NOMEM;
-    struct detector detector = {fleet, row, features, hosts, judged, {0}};
+    struct detector detector = {fleet, row, features, hosts, judged, {{0}}, {0}};
     enum status status = ST_OK;
     for (size_t i = 0; i < count && status == ST_OK;) {
         size_t end = i + 1;

@@ -12,6 +12,13 @@
 #define NEWNESS_MIN         0.50
 #define STEP_SHARE          0.70 /* one step of this share of the growth is a jump */
 #define BURST_SHARE         0.25
+#define RISE_POINTS         4
+#define RISE_HOURS          6.0
+#define RISE_SHARE          0.50 /* of the peak: went up from little */
+#define SLOWED_BELOW        0.50 /* the late half of that boot under this share of its early half */
+#define SLOWER_HOURS        12.0 /* of an earlier boot that began high and went on more slowly */
+#define SLOWER_LEVEL        0.70 /* of what is held now */
+#define BEGINNING_HOURS     6.0  /* a boot seen from so early on was seen from its beginning */
 #define WORKLOAD_R          0.85
 #define WORKLOAD_ELASTICITY 2.5
 
@@ -182,6 +189,38 @@ static void measure_counts(const struct series *series, size_t from, struct feat
         feature->flags |= FEATURE_COUNT_AGREES;
 }
 
+/* Does a boot say that the row fills up? Only one that was seen from its beginning can. */
+static uint8_t judge_rise(const struct series *series, size_t begin, size_t end)
+{
+    struct view view = {series->hours + begin, series->bytes + begin, begin, end - begin + 1};
+    size_t last = view.count - 1;
+    double span = view.hours[last] - view.hours[0];
+    double rise = view.bytes[last] - view.bytes[0];
+    double peak = 0;
+    for (size_t i = 0; i <= last; i++)
+        peak = fmax(peak, view.bytes[i]);
+    if (view.count < RISE_POINTS || span < RISE_HOURS || rise <= RISE_SHARE * peak)
+        return 0;
+    double half = span >= 48 ? 24 * floor(span / 48) : span / 2;
+    double early = value_at(&view, view.hours[0] + half) - view.bytes[0];
+    double late = view.bytes[last] - value_at(&view, view.hours[last] - half);
+    return late < SLOWED_BELOW * early ? FEATURE_ROSE | FEATURE_SLOWED : FEATURE_ROSE;
+}
+
+/* An earlier boot held as much as now, and went on more slowly from there. */
+static bool went_on_slower(const struct view *view, const struct feature *feature)
+{
+    double span = view->hours[view->count - 1] - view->hours[0];
+    double lowest = view->bytes[0];
+    for (size_t i = 1; i < view->count; i++)
+        lowest = fmin(lowest, view->bytes[i]);
+    return (feature->flags & FEATURE_FROM_BOOT) != 0 && view->count >= RISE_POINTS &&
+           span >= SLOWER_HOURS && (double)feature->growth > RISE_SHARE * (double)feature->bytes &&
+           lowest >= SLOWER_LEVEL * (double)feature->bytes &&
+           (view->bytes[view->count - 1] - view->bytes[0]) / span <
+               SLOWED_BELOW * (double)feature->growth / fmax((double)feature->span_hours, 0.1);
+}
+
 /* Peak and late behaviour of each earlier boot. */
 static void judge_prior_boots(const struct series *series, double ram, struct feature *feature)
 {
@@ -207,6 +246,10 @@ static void judge_prior_boots(const struct series *series, double ram, struct fe
             feature->span_hours > 0 ? (double)feature->growth / (double)feature->span_hours : 0;
         bool settled =
             span >= 6 && peak < 0.25 * ram && fmin(late / (span / 2), growth / span) < 0.3 * rate;
+        if (begin > 0)
+            feature->flags |= judge_rise(series, begin, end);
+        if (went_on_slower(&view, feature))
+            feature->flags |= FEATURE_ROSE | FEATURE_SLOWED;
         feature->prior_peak = fmaxf(feature->prior_peak, (float)peak);
         feature->prior_rate = span >= 6 ? (float)(growth / span) : feature->prior_rate;
         if (leaky)
@@ -317,6 +360,8 @@ void feature_extract(const struct series *series, double ram, struct feature_scr
     feature.flat_hours = (float)(view.hours[last] - view.hours[i]);
     measure_counts(series, view.first + onset, &feature);
     judge_prior_boots(series, ram, &feature);
+    if (series->boot_first > 0 || series->uptime_hours + series->hours[0] < BEGINNING_HOURS)
+        feature.flags |= judge_rise(series, series->boot_first, series->count - 1);
     measure_range(series, &feature);
     double processes = series->processes[series->count - 1];
     double before_growth = series->processes[view.first + onset];

@@ -43,12 +43,14 @@ enum feature_shape {
 };
 
 enum {
-    FEATURE_ZERO_FREES = 1,   /* practically nothing was freed since the growth began */
-    FEATURE_PRIOR_LEAK = 2,   /* an earlier boot grew the same way to its end */
-    FEATURE_PRIOR_SEEN = 4,   /* an earlier boot reached this level and stayed there */
-    FEATURE_FROM_BOOT = 8,    /* the growth began with the boot or with the history */
-    FEATURE_RISING_NOW = 16,  /* the newest window still rises */
-    FEATURE_COUNT_AGREES = 32 /* blocks grew with the bytes */
+    FEATURE_ZERO_FREES = 1,    /* practically nothing was freed since the growth began */
+    FEATURE_PRIOR_LEAK = 2,    /* an earlier boot grew the same way to its end */
+    FEATURE_PRIOR_SEEN = 4,    /* an earlier boot reached this level and stayed there */
+    FEATURE_FROM_BOOT = 8,     /* the growth began with the boot or with the history */
+    FEATURE_RISING_NOW = 16,   /* the newest window still rises */
+    FEATURE_COUNT_AGREES = 32, /* blocks grew with the bytes */
+    FEATURE_ROSE = 64,         /* a boot that was seen from its beginning went up from little */
+    FEATURE_SLOWED = 128       /* and slowed down on the way, as a cache that fills does */
 };
 
 struct feature {

@@ -14,6 +14,8 @@
 #define OVERLAP_MIN   0.75 /* of the smaller host set */
 #define OVERLAP_OTHER 0.3  /* of the larger one */
 #define RATE_GAP      12.0 /* neighbouring rates this far apart are two leaks */
+#define RATE_SPAN     0.1  /* of the longest growth: rates over less are not compared */
+
 static const struct {
     char tag[5];
     const char *type;
@@ -168,6 +170,13 @@ static double find_gap(double *rates, size_t count)
     return cut;
 }
 
+/* A host that only holds what it got has no rate to compare, nor has one that began to grow when
+ * others had long been at it: one step of a stair makes any rate. */
+static bool has_rate(const struct pair *pair, double longest)
+{
+    return pair->own_belief > 0 && (double)pair->feature->span_hours >= RATE_SPAN * longest;
+}
+
 /* Two leaks may share a tag. Rates of one leak differ with the load and with the machine's size,
  * but not by a wide gap in both bytes and share of RAM. */
 static size_t part_by_rate(const struct fleet *fleet, struct strand *strands, size_t made,
@@ -179,13 +188,21 @@ static size_t part_by_rate(const struct fleet *fleet, struct strand *strands, si
         double high = INFINITY;
         if (strand->verdict != VERDICT_GROWS || strand->count < 2)
             continue;
+        size_t growing = 0;
+        double longest = 0;
         for (size_t i = 0; i < strand->count; i++)
-            rates[i] = (double)strand->pairs[i].feature->rate;
-        double cut = find_gap(rates, strand->count);
+            longest = fmax(longest, (double)strand->pairs[i].feature->span_hours);
+        for (size_t i = 0; i < strand->count; i++)
+            if (has_rate(&strand->pairs[i], longest))
+                rates[growing++] = (double)strand->pairs[i].feature->rate;
+        double cut = find_gap(rates, growing);
         for (size_t i = 0; i < strand->count && cut > 0; i++) {
             double rate = (double)strand->pairs[i].feature->rate;
             double share = rate / fleet->hosts[strand->pairs[i].host].ram;
-            keep[i] = rate >= cut;
+            bool rated = has_rate(&strand->pairs[i], longest);
+            keep[i] = rate >= cut || !rated;
+            if (!rated)
+                continue;
             if (keep[i])
                 high = fmin(high, share);
             else

@@ -7,9 +7,10 @@
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": unite */
 #define SAME_HOSTS   0.5 /* of the larger host set */
+#define WITHIN       0.9 /* of the smaller host set: one level that a row shows on some hosts only */
 #define GROWS_WEIGHT 1.5 /* what grows is told as growing where both are about as sure */
 
-/* Most of the hosts are the same. */
+/* Most of the hosts are the same; of two levels, those of one may all be among the other's. */
 static bool same_hosts(const struct incident *a, const struct incident *b)
 {
     size_t common = 0;
@@ -25,7 +26,10 @@ static bool same_hosts(const struct incident *a, const struct incident *b)
         }
     }
     size_t larger = a->host_count > b->host_count ? a->host_count : b->host_count;
-    return common > 0 && (double)common >= SAME_HOSTS * (double)larger;
+    size_t smaller = a->host_count + b->host_count - larger;
+    bool levels = a->verdict == VERDICT_HIGH && b->verdict == VERDICT_HIGH;
+    return common > 0 && ((double)common >= SAME_HOSTS * (double)larger ||
+                          (levels && (double)common >= WITHIN * (double)smaller));
 }
 
 static bool share_row(const struct incident *a, const struct incident *b)

@@ -19,12 +19,12 @@
 #define GAP_SHARE   0.0007
 #define FEW_HOSTS   5.0 /* as if so many more had this spread, in powers of 2 */
 #define FEW_SPREAD  0.6
+#define ELDERS_FEW  6    /* fewer may be alike by chance: younger ones are asked as well */
 #define KIND_HOSTS  24   /* looked at on either side */
 #define KIND_APART  4.0  /* standard errors between the medians */
 #define KIND_SHARE  0.06 /* of the rows */
 #define FAR_LARGER  4.0  /* times the RAM of every other: not comparable */
 #define AGES        16
-#define GROUPS_MAX  64
 
 enum scale { SCALE_NONE, SCALE_RAM, SCALE_COUNT };
 
@@ -51,7 +51,7 @@ struct usual_row {
     double *work;
     double *more;
     unsigned *age;       /* of the longest boot */
-    size_t *group;       /* of each host, by role; 0: beyond GROUPS_MAX */
+    size_t *group;       /* of each host, by role; 0: beyond USUAL_GROUPS_MAX */
     size_t *group_hosts; /* by group: that do not stand out and have the row */
     size_t group_count;
     size_t without;            /* hosts that do not have the row */
@@ -66,13 +66,13 @@ static unsigned age_of(double hours)
 
 static void number_groups(struct usual_row *row)
 {
-    size_t roles[GROUPS_MAX];
+    size_t roles[USUAL_GROUPS_MAX];
     row->group_count = 1;
     for (size_t h = 0; h < row->fleet->count; h++) {
         size_t g = 1;
         while (g < row->group_count && roles[g] != row->fleet->hosts[h].role)
             g++;
-        if (g == GROUPS_MAX)
+        if (g == USUAL_GROUPS_MAX)
             g = 0;
         else if (g == row->group_count)
             roles[row->group_count++] = row->fleet->hosts[h].role;
@@ -93,8 +93,8 @@ struct usual_row *usual_new(const struct fleet *fleet)
     row->apart = calloc(n, sizeof *row->apart);
     row->age = calloc(n, sizeof *row->age);
     row->group = calloc(n, sizeof *row->group);
-    row->group_hosts = calloc(GROUPS_MAX, sizeof *row->group_hosts);
-    row->measured = calloc((size_t)GROUPS_MAX * AGES, sizeof *row->measured);
+    row->group_hosts = calloc(USUAL_GROUPS_MAX, sizeof *row->group_hosts);
+    row->measured = calloc((size_t)USUAL_GROUPS_MAX * AGES, sizeof *row->measured);
     if (row->feature == NULL || row->bytes == NULL || row->apart == NULL || row->age == NULL ||
         row->group == NULL || row->group_hosts == NULL || row->measured == NULL) {
         usual_free(row);
@@ -134,8 +134,8 @@ static bool stands_out(const struct fleet_host *host, const struct feature *feat
 
 static void forget(struct usual_row *row)
 {
-    memset(row->measured, 0, (size_t)GROUPS_MAX * AGES * sizeof *row->measured);
-    memset(row->group_hosts, 0, GROUPS_MAX * sizeof *row->group_hosts);
+    memset(row->measured, 0, (size_t)USUAL_GROUPS_MAX * AGES * sizeof *row->measured);
+    memset(row->group_hosts, 0, USUAL_GROUPS_MAX * sizeof *row->group_hosts);
     for (size_t h = 0; h < row->fleet->count; h++)
         row->group_hosts[row->group[h]] += !row->apart[h] && row->peak[h] >= 0;
 }
@@ -144,7 +144,7 @@ static void forget(struct usual_row *row)
  * not even have the row are the calmest. */
 static void keep_calm(struct usual_row *row)
 {
-    bool has[GROUPS_MAX] = {false};
+    bool has[USUAL_GROUPS_MAX] = {false};
     size_t have = 0;
     size_t calm = 0;
     for (size_t h = 0; h < row->fleet->count; h++)
@@ -184,6 +184,11 @@ void usual_load(struct usual_row *row, enum pool pool, uint32_t tag,
     }
     keep_calm(row);
     forget(row);
+}
+
+size_t usual_group(const struct usual_row *row, size_t host)
+{
+    return row->group[host];
 }
 
 const struct feature *usual_feature(const struct usual_row *row, size_t host)
@@ -245,6 +250,19 @@ static double spread_of(double *values, size_t count)
     return (high + LOG_FLOOR) / (low + LOG_FLOOR);
 }
 
+/* In powers of 2, over hosts of any age: three old ones may be alike by chance. */
+static double spread_of_all(struct usual_row *row, size_t group, int scale)
+{
+    size_t n = 0;
+    for (size_t h = 0; h < row->fleet->count; h++) {
+        if (row->apart[h] || row->peak[h] < 0 || (group > 0 && row->group[h] != group))
+            continue;
+        double by = scale == SCALE_RAM ? row->fleet->hosts[h].ram / 0x1p34 : 1;
+        row->work[n++] = log2(row->peak[h] / by + LOG_FLOOR);
+    }
+    return robust_mad(row->work, n, robust_median(row->work, n)) / 0.6745;
+}
+
 static void measure(struct usual_row *row, size_t group, unsigned age, struct measured *to)
 {
     double spread[SCALE_COUNT] = {0, 0};
@@ -283,6 +301,8 @@ static void measure(struct usual_row *row, size_t group, unsigned age, struct me
             elder[i] = log2(elder[i] + LOG_FLOOR);
         to->log_middle[scale] = robust_median(elder, elders);
         to->log_spread[scale] = robust_mad(elder, elders, to->log_middle[scale]) / 0.6745;
+        if (elders < ELDERS_FEW)
+            to->log_spread[scale] = fmax(to->log_spread[scale], spread_of_all(row, group, scale));
         /* Few hosts may agree by chance. */
         to->log_spread[scale] = ((double)elders * to->log_spread[scale] + FEW_HOSTS * FEW_SPREAD) /
                                 ((double)elders + FEW_HOSTS);

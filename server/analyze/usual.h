@@ -41,6 +41,9 @@ static inline void cleanup_usual(struct usual_row **row)
 /* Turns to another row; features: of this row, by host, `hosts` beside them. */
 void usual_load(struct usual_row *row, enum pool pool, uint32_t tag,
                 const struct feature *const *features, const uint32_t *hosts, size_t count);
+/* Of the host's role; 0: of one beyond those that are told apart. */
+#define USUAL_GROUPS_MAX 64
+size_t usual_group(const struct usual_row *row, size_t host);
 const struct feature *usual_feature(const struct usual_row *row, size_t host);
 double usual_bytes(const struct usual_row *row, size_t host);
 /* The bytes at a wide gap between the hosts that hold little and those that hold much, or INFINITY.

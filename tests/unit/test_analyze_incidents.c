@@ -464,6 +464,33 @@ START_TEST(analyze_row_of_one_host_since_boot_is_named_when_it_took_much)
 }
 END_TEST
 
+/* Nothing explains it and the pool lasts for weeks: told at once, a warning once it has lasted. */
+START_TEST(analyze_slow_doubtful_growth_is_a_warning_after_three_days)
+{
+    static const double begun[] = {40, 100};
+    for (size_t k = 0; k < 2; k++) {
+        struct scene scene = {.fleet = afleet_new(6)};
+        struct err err = {0};
+        afleet_add_healthy(scene.fleet, 9);
+        size_t host = add_like(&scene, "desktop", "19045.5011", 64, 300, false);
+        afleet_add_row(scene.fleet, host,
+                       &(struct afleet_row){.tag = "Slow",
+                                            .pool = POOL_NONPAGED,
+                                            .shape = AFLEET_LINEAR,
+                                            .rate = 60e6,
+                                            .start_hours = begun[k],
+                                            .block = 4096});
+        ck_assert_int_eq(afleet_analyze(scene.fleet, 5, NULL, &scene.list, &err), ST_OK);
+        ck_assert_uint_eq(scene.list.count, 1);
+        ck_assert_msg(scene.list.items[0].severity == (k == 0 ? SEVERITY_INFO : SEVERITY_WARNING),
+                      "%g h: %s, confidence %.2f", begun[k], scene.list.items[0].summary,
+                      scene.list.items[0].confidence);
+        finding_list_done(&scene.list);
+        afleet_free(scene.fleet);
+    }
+}
+END_TEST
+
 Suite *analyze_incidents_suite(void)
 {
     Suite *suite = suite_create("analyze_incidents");
@@ -472,6 +499,7 @@ Suite *analyze_incidents_suite(void)
     tcase_add_loop_test(incidents, analyze_incident_in_fleet_is_named, 0, (int)(STORIES * SEEDS));
     tcase_add_test(incidents, analyze_plateau_beside_leak_of_same_tag_are_two_findings);
     tcase_add_test(incidents, analyze_row_of_one_host_since_boot_is_named_when_it_took_much);
+    tcase_add_test(incidents, analyze_slow_doubtful_growth_is_a_warning_after_three_days);
     suite_add_tcase(suite, incidents);
     return suite;
 }

@@ -336,6 +336,57 @@ START_TEST(feature_shape_is_told_from_the_course)
 }
 END_TEST
 
+/* An earlier boot of `hours` hours up to an hour ago, and one point of this one. */
+static uint8_t flags_after_boot(double (*value)(double age), double hours)
+{
+    static struct feature_scratch scratch;
+    double at[32];
+    double bytes[32];
+    double unknown[32];
+    uint16_t boot[32] = {0};
+    struct feature feature;
+    size_t count = 30;
+    for (size_t i = 0; i < count; i++) {
+        double age = hours * (double)i / (double)(count - 2);
+        at[i] = age - hours - 1;
+        bytes[i] = value(age);
+        unknown[i] = NAN;
+    }
+    at[count - 1] = 0;
+    bytes[count - 1] = value(0);
+    boot[count - 1] = 1;
+    /* A boot before it, so that its beginning was seen. */
+    boot[0] = 2;
+    struct series series = {count,   count - 1, at,      bytes, unknown,
+                            unknown, unknown,   unknown, boot,  0.5};
+    feature_extract(&series, 32e9, &scratch, &feature);
+    return feature.flags & (FEATURE_ROSE | FEATURE_SLOWED);
+}
+
+static double fills(double age)
+{
+    return 1e6 + 200e6 * age / (age + 20);
+}
+
+static double leaks(double age)
+{
+    return 1e6 + 5e6 * age;
+}
+
+static double holds(double age)
+{
+    return 100e6 + 0.1e6 * age;
+}
+
+START_TEST(feature_boot_that_filled_up_is_told_from_one_that_leaked)
+{
+    ck_assert_uint_eq(flags_after_boot(fills, 60), FEATURE_ROSE | FEATURE_SLOWED);
+    ck_assert_uint_eq(flags_after_boot(leaks, 60), FEATURE_ROSE);
+    ck_assert_uint_eq(flags_after_boot(holds, 60), 0);
+    ck_assert_uint_eq(flags_after_boot(fills, 4), 0); /* too short to tell */
+}
+END_TEST
+
 START_TEST(group_object_type_knows_object_tags)
 {
     ck_assert_str_eq(group_object_type(afleet_tag("Thre")), "Thread");
@@ -363,6 +414,7 @@ Suite *analyze_parts_suite(void)
     tcase_add_test(parts, finding_names_are_read_back);
     tcase_add_test(parts, wording_says_sizes_and_times);
     tcase_add_loop_test(parts, feature_shape_is_told_from_the_course, 0, 20);
+    tcase_add_test(parts, feature_boot_that_filled_up_is_told_from_one_that_leaked);
     tcase_add_test(parts, group_object_type_knows_object_tags);
     suite_add_tcase(suite, parts);
     return suite;

@@ -168,6 +168,48 @@ static void make_cycles(struct afleet *fleet, uint64_t seed)
     }
 }
 
+/* A cache of one role alone, restarted before it is full: nobody is old enough to say where it
+ * ends, but those that are further go slower. */
+static void make_young_caches(struct afleet *fleet, uint64_t seed)
+{
+    for (size_t i = 0; i < 7; i++) {
+        struct afleet_spec spec = {.role = "render",
+                                   .os_build = "20348.2402",
+                                   .ram_gib = 16,
+                                   .uptime_hours = 75 + 4 * (double)i + (double)(seed % 5),
+                                   .boot_every_hours = 300,
+                                   .history_hours = 700};
+        size_t host = afleet_add_host(fleet, &spec);
+        afleet_add_background(fleet, host, 1);
+        afleet_add_row(fleet, host,
+                       &(struct afleet_row){.tag = "RnCa",
+                                            .pool = POOL_PAGED,
+                                            .shape = AFLEET_CACHE,
+                                            .base = 150e6 + 30e6 * (double)((seed + i) % 4),
+                                            .period = 150,
+                                            .noise = 0.01,
+                                            .block = 4096});
+    }
+}
+
+/* Few hosts that hold very different amounts for good, of which the oldest are alike by chance. */
+static void make_uneven(struct afleet *fleet, uint64_t seed)
+{
+    static const double held[] = {17e6, 18e6, 17.5e6, 92e6, 5e6, 45e6, 294e6};
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++)
+        afleet_add_row(fleet,
+                       add_host(fleet, "branch", 16,
+                                i < 3   ? 600
+                                : i < 6 ? 90
+                                        : 400,
+                                1),
+                       &(struct afleet_row){.tag = "UnEv",
+                                            .pool = POOL_PAGED,
+                                            .shape = AFLEET_STEADY,
+                                            .base = held[i] * (1 + 0.01 * (double)(seed % 4)),
+                                            .noise = 0.01});
+}
+
 static void make_nothing(struct afleet *fleet, uint64_t seed)
 {
     (void)fleet;
@@ -194,6 +236,8 @@ static const struct calm {
     {"workload", make_workload, 15},
     {"counters", make_counters, 10},
     {"cycles", make_cycles, 10},
+    {"young caches", make_young_caches, 20},
+    {"uneven", make_uneven, 1},
 };
 #define CALMS (sizeof calms / sizeof calms[0])
 /* Sanitizers look for faults of memory, which two seeds show as well as eight. */
