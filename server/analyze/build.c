@@ -14,6 +14,7 @@
 #define SCORE_SUPPORTS   5.0  /* peers say so */
 #define EXPLAINED_P      1e-4 /* a driver's versions part the hosts this clearly */
 #define HANDLES_SHARE    0.5  /* of the blocks gained must be held by handles */
+#define CLEAR_NEWNESS    0.8f /* of the growth lies above all that the boot had before */
 #define DOUBT_CONFIDENCE 0.9
 #define DOUBT_HOURS      72.0 /* slow and doubtful: a warning once it has lasted so long */
 #define DOUBT_LEFT_US    (14 * US_PER_DAY)
@@ -315,7 +316,8 @@ static double judge(const struct fleet *fleet, const struct incident *incident,
         supported += !isnan(incident->score[i]) &&
                      (incident->score[i] >= SCORE_SUPPORTS || incident->belief[i] >= 0.5);
         alone += isnan(incident->score[i]) != 0;
-        if (feature != NULL && feature->span_hours >= 72 && feature->linear >= 0.7f)
+        if (feature != NULL && feature->span_hours >= 72 && feature->linear >= 0.7f &&
+            feature->newness >= CLEAR_NEWNESS)
             clear = fmax(clear, incident->own_belief[i]);
     }
     if (incident->verdict == VERDICT_GROWS && supported == 0 && alone == 0) {

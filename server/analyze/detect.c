@@ -31,6 +31,7 @@
 #define FILLS_ROSE       0.5 /* of those seen after a boot: a leak grows on some, a cache on all */
 #define FILLS_DOUBT      0.3
 #define FILLS_LOWEST     0.2f /* of what is held: it came from little in this boot */
+#define FILLS_STRAIGHT   0.7f
 #define FILLS_SEEN_BYTES (256.0 * 1024)
 #define FILLS_SEEN_HOURS 6.0
 #define WORK_POWER       1.5 /* a row may grow so much faster than the number of processes */
@@ -340,15 +341,16 @@ static bool fills_up(const struct filling *of)
 }
 
 /* A row that fills after each boot, and slows down on hosts that are further: what grows on the
- * others since the boot is no leak yet, though nobody is old enough to say where it ends. */
+ * others since the boot is no leak yet, unless it goes on straight where others stay far below. */
 static void doubt_filling(const struct fleet_host *host, const struct feature *feature,
                           struct judged *judged)
 {
-    bool took = (feature->flags & FEATURE_ZERO_FREES) != 0 && feature->linear >= 0.7f &&
+    bool took = (feature->flags & FEATURE_ZERO_FREES) != 0 &&
                 (double)feature->growth >= TOOK_SHARE * host->ram;
+    bool straight = feature->linear >= FILLS_STRAIGHT;
     bool came = (feature->flags & FEATURE_FROM_BOOT) != 0 ||
                 feature->lowest < FILLS_LOWEST * feature->bytes;
-    if (judged->verdict != VERDICT_GROWS || !came || took || judged->old_enough)
+    if (judged->verdict != VERDICT_GROWS || !came || (straight && (took || judged->old_enough)))
         return;
     judged->belief *= FILLS_DOUBT;
     judged->own *= FILLS_DOUBT;
