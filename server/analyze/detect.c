@@ -29,9 +29,11 @@
 #define FILLS_HOSTS      2   /* that slowed down as they filled */
 #define FILLS_SLOWED     0.3 /* of those that went up from little after a boot */
 #define FILLS_ROSE       0.5 /* of those seen after a boot: a leak grows on some, a cache on all */
+#define FILLS_ALL        0.8 /* the same, where a level is doubted for it */
 #define FILLS_DOUBT      0.3
-#define FILLS_LOWEST     0.2f /* of what is held: it came from little in this boot */
+#define FILLS_LOWEST     0.4f /* of what is held: it came from little in this boot */
 #define FILLS_STRAIGHT   0.7f
+#define FILLS_SWINGS     30.0 /* excess over what such a row moves elsewhere: too far for a cache */
 #define FILLS_SEEN_BYTES (256.0 * 1024)
 #define FILLS_SEEN_HOURS 6.0
 #define WORK_POWER       1.5 /* a row may grow so much faster than the number of processes */
@@ -173,7 +175,6 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
     if (feature->shape != SHAPE_GROWING && feature->shape != SHAPE_BURSTY)
         return;
     bool new_here = !known && usual->without > USUAL_HOSTS_MIN;
-    judged->old_enough = known && judged->swings >= SWINGS_SURE && usual->elders >= 3;
     bool sure =
         judged->old_enough || ((known ? judged->swings >= SWINGS_SURE : new_here) && !from_boot);
     double own = own_belief(host, feature, sure);
@@ -253,6 +254,7 @@ static struct judged judge(struct usual_row *row, const struct fleet *fleet, siz
     double swing = fmax(usual.swing, fmax(SWING_MIN_BYTES, SWING_MIN_SHARE * host->ram));
     if (is_known(&usual))
         judged.swings = judged.excess / swing;
+    judged.old_enough = judged.swings >= SWINGS_SURE && usual.elders >= 3;
     judge_growth(host, feature, &usual, &judged);
     if (judged.verdict == VERDICT_NONE || judged.belief < 0.3) {
         struct judged level = judged;
@@ -334,23 +336,27 @@ static void count_filling(const struct fleet *fleet, enum pool pool, uint32_t ta
     }
 }
 
-static bool fills_up(const struct filling *of)
+static bool fills_up(const struct filling *of, double rose)
 {
     return of->slowed >= FILLS_HOSTS && (double)of->slowed >= FILLS_SLOWED * (double)of->rose &&
-           (double)of->rose >= FILLS_ROSE * (double)of->seen;
+           (double)of->rose >= rose * (double)of->seen;
 }
 
 /* A row that fills after each boot, and slows down on hosts that are further: what grows on the
- * others since the boot is no leak yet, unless it goes on straight where others stay far below. */
+ * others since the boot is no leak yet, unless it goes on straight, or very far, where others that
+ * are as old stay below. And where it fills on all, the fullest is not a level that stayed. */
 static void doubt_filling(const struct fleet_host *host, const struct feature *feature,
-                          struct judged *judged)
+                          const struct filling *filling, struct judged *judged)
 {
+    bool grows = judged->verdict == VERDICT_GROWS;
     bool took = (feature->flags & FEATURE_ZERO_FREES) != 0 &&
                 (double)feature->growth >= TOOK_SHARE * host->ram;
     bool straight = feature->linear >= FILLS_STRAIGHT;
-    bool came = (feature->flags & FEATURE_FROM_BOOT) != 0 ||
-                feature->lowest < FILLS_LOWEST * feature->bytes;
-    if (judged->verdict != VERDICT_GROWS || !came || (straight && (took || judged->old_enough)))
+    bool far = judged->old_enough && (straight || judged->swings >= FILLS_SWINGS);
+    bool came = feature->lowest < FILLS_LOWEST * feature->bytes ||
+                (grows && (feature->flags & FEATURE_FROM_BOOT) != 0);
+    if (judged->verdict == VERDICT_NONE || !came || far || (straight && took) ||
+        !fills_up(filling, grows ? FILLS_ROSE : FILLS_ALL))
         return;
     judged->belief *= FILLS_DOUBT;
     judged->own *= FILLS_DOUBT;
@@ -430,8 +436,8 @@ static enum status judge_row(struct detector *d, const struct entry *entries, si
     for (size_t i = 0; i < count; i++) {
         const struct fleet_host *host = &d->fleet->hosts[d->hosts[i]];
         d->judged[i] = judge(d->row, d->fleet, d->hosts[i], gap);
-        if (fills_up(&d->filling[usual_group(d->row, d->hosts[i])]))
-            doubt_filling(host, d->features[i], &d->judged[i]);
+        doubt_filling(host, d->features[i], &d->filling[usual_group(d->row, d->hosts[i])],
+                      &d->judged[i]);
         if (d->judged[i].verdict != VERDICT_NONE)
             surest = fmax(surest, d->judged[i].belief);
     }
