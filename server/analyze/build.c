@@ -16,6 +16,7 @@
 #define HANDLES_SHARE    0.5  /* of the blocks gained must be held by handles */
 #define CLEAR_NEWNESS    0.8f /* of the growth lies above all that the boot had before */
 #define DOUBT_CONFIDENCE 0.9
+#define DOUBT_EXPLAINED  0.7  /* the same, where a cause is given */
 #define DOUBT_HOURS      72.0 /* slow and doubtful: a warning once it has lasted so long */
 #define DOUBT_LEFT_US    (14 * US_PER_DAY)
 #define PLATEAU_GREW     0.6 /* it was below this share of now within the boot */
@@ -342,8 +343,8 @@ static bool is_doubtful(const struct build *build, const struct finding *finding
                         const struct incident *incident, int64_t soonest)
 {
     double lasted = 0;
-    if (soonest < build->now_us + DOUBT_LEFT_US || finding->cause_count > 0 ||
-        finding->confidence >= DOUBT_CONFIDENCE)
+    double certain = finding->cause_count > 0 ? DOUBT_EXPLAINED : DOUBT_CONFIDENCE;
+    if (soonest < build->now_us + DOUBT_LEFT_US || finding->confidence >= certain)
         return false;
     for (size_t i = 0; i < incident->host_count; i++) {
         const struct feature *feature =
