@@ -78,6 +78,12 @@ bool finding_status_parse(const char *name, enum finding_status *ret_status)
     return true;
 }
 
+const char *finding_app_of(const char *attribute)
+{
+    bool is = strncmp(attribute, "app", 3) == 0 && (attribute[3] == '.' || attribute[3] == '/');
+    return is ? attribute + 4 : NULL;
+}
+
 void finding_list_done(struct finding_list *list)
 {
     arena_done(&list->arena);

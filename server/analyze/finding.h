@@ -92,6 +92,10 @@ struct finding_cause {
     double rate_after;
 };
 
+/* Name of the application whose version the attribute tells ("app.wsl", "app/Payroll"); NULL: it
+ * tells another thing. */
+const char *finding_app_of(const char *attribute);
+
 struct finding {
     char id[FINDING_ID_MAX]; /* from kind family, pool and first tag: the same in every pass */
     enum finding_kind kind;

@@ -14,9 +14,9 @@ const struct finding_cause *fix_cause_of(const struct finding *finding, const ch
 {
     for (size_t i = 0; i < finding->cause_count; i++) {
         const char *name = finding->causes[i].attribute;
-        if (attribute != NULL
-                ? strcmp(name, attribute) == 0
-                : starts(name, "driver/") || starts(name, "app/") || strcmp(name, "os.build") == 0)
+        if (attribute != NULL ? strcmp(name, attribute) == 0
+                              : starts(name, "driver/") || finding_app_of(name) != NULL ||
+                                    strcmp(name, "os.build") == 0)
             return &finding->causes[i];
     }
     return NULL;

@@ -34,12 +34,6 @@ static void add_once(struct report_names *names, const char *kind, const char *n
         names->items[names->count++] = (struct report_name){name, kind, used + 1};
 }
 
-/* Applications: attributes "app/NAME". */
-static const char *app_of(const char *attribute)
-{
-    return strncmp(attribute, "app/", 4) == 0 ? attribute + 4 : NULL;
-}
-
 /* A longer name first, so that "TS01.lan" is not read as "TS01" and the rest left standing. */
 static int compare_length(const void *a, const void *b)
 {
@@ -60,7 +54,7 @@ bool report_names_new(const struct report_input *input, struct report_names *ret
     for (size_t i = 0; i < finding->host_count; i++)
         add_once(&names, "process", finding->hosts[i].process);
     for (size_t i = 0; i < finding->cause_count; i++)
-        add_once(&names, "app", app_of(finding->causes[i].attribute));
+        add_once(&names, "app", finding_app_of(finding->causes[i].attribute));
     for (size_t i = 0; i < finding->host_count; i++) {
         const char *both[] = {finding->hosts[i].name, finding->hosts[i].id};
         for (size_t j = 0; j < 2; j++)

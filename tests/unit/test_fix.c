@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/finding_fix.h"
 #include "server/fix/fix.h"
 
 #include <check.h>
@@ -212,6 +213,32 @@ START_TEST(fix_verdict_and_sentence)
 }
 END_TEST
 
+/* Which of a finding's causes is checked, by their order. */
+static const struct {
+    const char *causes[3];
+    const char *asked;
+    int checked; /* -1: none */
+} cause_cases[] = {
+    {{"app.wsl", "driver/cldflt.sys", "os.build"}, NULL, 0},
+    {{"app/Payroll", "driver/cldflt.sys", "os.build"}, NULL, 0},
+    {{"role", "os.build", "driver/x.sys"}, NULL, 1},
+    {{"role", "hw.model", "application"}, NULL, -1},
+    {{"role", "hw.model", "driver/x.sys"}, "hw.model", 1},
+};
+
+START_TEST(fix_is_checked_of_the_first_cause_that_can_be_updated)
+{
+    struct finding_cause causes[3] = {{0}};
+    struct finding finding = {.causes = causes, .cause_count = 3};
+
+    for (size_t i = 0; i < 3; i++)
+        causes[i].attribute = cause_cases[_i].causes[i];
+    const struct finding_cause *checked = fix_cause_of(&finding, cause_cases[_i].asked);
+    int which = checked == NULL ? -1 : (int)(checked - causes);
+    ck_assert_int_eq(which, cause_cases[_i].checked);
+}
+END_TEST
+
 Suite *fix_suite(void)
 {
     Suite *suite = suite_create("fix");
@@ -224,6 +251,8 @@ Suite *fix_suite(void)
     tcase_add_loop_test(tc, fix_move_is_read_from_the_history, 0, sizeof moves / sizeof moves[0]);
     tcase_add_loop_test(tc, fix_interval_is_exact, 0, sizeof intervals / sizeof intervals[0]);
     tcase_add_loop_test(tc, fix_verdict_and_sentence, 0, sizeof verdicts / sizeof verdicts[0]);
+    tcase_add_loop_test(tc, fix_is_checked_of_the_first_cause_that_can_be_updated, 0,
+                        sizeof cause_cases / sizeof cause_cases[0]);
     suite_add_tcase(suite, tc);
     return suite;
 }

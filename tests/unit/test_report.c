@@ -46,7 +46,7 @@ static struct finding_cause causes[] = {{.attribute = "driver/x.sys",
                                          .unaffected_with = 2,
                                          .risk_ratio = 231.0,
                                          .q_value = 0.001},
-                                        {.attribute = "app/Payroll",
+                                        {.attribute = "app.Payroll",
                                          .value = "7",
                                          .affected = 19,
                                          .affected_with = 19,
@@ -128,7 +128,7 @@ START_TEST(report_names_are_redacted_in_every_sentence)
     HAS(out, "host 4 leaks");
     HAS(out, "host 4 grew; host 2 too; FS012 and XFS011 are others; process 1 holds");
     HAS(out, "The fix works: host 4 stopped.");
-    HAS(out, "app/app 1");
+    HAS(out, "app.app 1");
     HAS_NOT(out, "Payroll");
     HAS_NOT(out, "ecret");
 }
@@ -142,7 +142,7 @@ START_TEST(report_names_are_shown_when_asked_for)
     HAS(out, "FS01 leaks");
     HAS(out, "fs01 grew; id-2 too");
     HAS(out, "Secret App.exe");
-    HAS(out, "app/Payroll");
+    HAS(out, "app.Payroll");
     HAS_NOT(out, "host 4");
 }
 END_TEST
