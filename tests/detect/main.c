@@ -2,10 +2,11 @@
 /*
  * bench-detect: labelled fleets through the analysis and through what people use today.
  *
- *   bench-detect [--half tuning|reporting] [--fleets N] [--quick] [--json FILE]
+ *   bench-detect [--half tuning|reporting] [--fleets N] [--skip N] [--quick] [--json FILE]
  *   bench-detect --seed N --verbose
  *   bench-detect --self-test
  *   bench-detect --pass HOSTS ROWS
+ *   bench-detect --explain HOSTS ATTRIBUTES
  *
  * On SIGINT it ends after the fleet in hand and reports what it has. Even seeds are for tuning, odd
  * ones for reporting. Nothing is tuned on odd seeds.
@@ -23,6 +24,7 @@ struct settings {
     uint64_t seed;
     bool one;
     size_t fleets;
+    size_t skip; /* fleets of the half that are left out at its beginning */
     size_t quiet;
     bool self_test;
     struct run_options run;
@@ -30,10 +32,11 @@ struct settings {
 
 static const char usage[] =
     "usage: bench-detect [--half tuning|reporting] [--fleets N] [--quick] [--json FILE]\n"
-    "                    [--no-baselines] [--no-delays] [--quiet-fleets N]\n"
+    "                    [--skip N] [--no-baselines] [--no-delays] [--quiet-fleets N]\n"
     "       bench-detect --seed N [--verbose]\n"
     "       bench-detect --self-test\n"
-    "       bench-detect --pass HOSTS ROWS\n";
+    "       bench-detect --pass HOSTS ROWS\n"
+    "       bench-detect --explain HOSTS ATTRIBUTES\n";
 
 static bool read_number(const char *text, uint64_t *ret)
 {
@@ -46,6 +49,7 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
 {
     static const struct option options[] = {{"half", required_argument, NULL, 'h'},
                                             {"fleets", required_argument, NULL, 'f'},
+                                            {"skip", required_argument, NULL, 'k'},
                                             {"quick", no_argument, NULL, 'q'},
                                             {"json", required_argument, NULL, 'j'},
                                             {"seed", required_argument, NULL, 's'},
@@ -78,6 +82,8 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
         else if (c != '?' && read_number(optarg, &value)) {
             if (c == 'f')
                 ret->fleets = value;
+            else if (c == 'k')
+                ret->skip = value;
             else if (c == 'm')
                 ret->quiet = value;
             else {
@@ -107,6 +113,7 @@ static void stop(int signal)
 static void run_all(const struct settings *settings, struct tally *tally)
 {
     uint64_t seed = strcmp(settings->half, "reporting") == 0 ? 1 : 2;
+    seed += 2 * settings->skip;
     for (size_t i = 0; i < settings->fleets && !stopped; i++, seed += 2)
         run_fleet(seed, &settings->run, tally);
     for (size_t done = 0, tries = 0; done < settings->quiet && tries < 400 && !stopped;
@@ -114,15 +121,15 @@ static void run_all(const struct settings *settings, struct tally *tally)
         done += run_quiet(seed, &settings->run, tally);
 }
 
-static int run_pass(char **argv, const struct tagdict *dict)
+static int run_cost(char **argv, bool explain, const struct tagdict *dict)
 {
     uint64_t hosts;
-    uint64_t rows;
-    if (!read_number(argv[2], &hosts) || !read_number(argv[3], &rows) || rows > 16384) {
+    uint64_t width;
+    if (!read_number(argv[2], &hosts) || !read_number(argv[3], &width) || width > 16384) {
         fputs(usage, stderr);
         return 2;
     }
-    return pass_run(hosts, rows, dict) ? 0 : 1;
+    return (explain ? pass_explain(hosts, width) : pass_run(hosts, width, dict)) ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -130,8 +137,9 @@ int main(int argc, char **argv)
     AUTO_TAGDICT struct tagdict *dict = tagdict_new();
     struct settings settings;
     struct err err = {0};
-    bool pass = argc == 4 && strcmp(argv[1], "--pass") == 0;
-    if (!pass && !read_settings(argc, argv, &settings)) {
+    bool explain = argc == 4 && strcmp(argv[1], "--explain") == 0;
+    bool cost = explain || (argc == 4 && strcmp(argv[1], "--pass") == 0);
+    if (!cost && !read_settings(argc, argv, &settings)) {
         fputs(usage, stderr);
         return 2;
     }
@@ -139,8 +147,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench-detect: could not read the list of tags: %s\n", err.message);
         return 1;
     }
-    if (pass)
-        return run_pass(argv, dict);
+    if (cost)
+        return run_cost(argv, explain, dict);
     settings.run.dict = dict;
     signal(SIGINT, stop);
     if (settings.self_test)

@@ -7,6 +7,7 @@
 #include "tests/detect/pass.h"
 
 #include "server/analyze/analyze.h"
+#include "server/analyze/explain.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -165,4 +166,107 @@ bool pass_run(size_t hosts, size_t rows, const struct tagdict *dict)
            "s of processor time, %.0f MB, %zu findings\n",
            hosts, rows, POINTS, FACTS, read - from, end - read, peak_mb() - before, list.count);
     return true;
+}
+
+/* ---- one explanation --------------------------------------------------------------------------
+ */
+
+#define AFFECTED_SHARE 0.3 /* of the hosts have the bad value; the same for each half of a pair */
+
+/* Place of the value that a host has of an attribute. The first two are what may be bad; of the
+ * others some are the same nearly everywhere, some differ from host to host. */
+static size_t value_of(size_t host, size_t attribute)
+{
+    if (attribute < 2)
+        return hash01(host, attribute, 20) < AFFECTED_SHARE ? 0 : 1 + host % 3;
+    double many = exp(4 * hash01(attribute, 0, 21)); /* 1 to 54 values */
+    return (size_t)(many * pow(hash01(host, attribute, 22), 2));
+}
+
+static void name_of(size_t attribute, char text[TEXT_ROOM])
+{
+    if (attribute == 1)
+        snprintf(text, TEXT_ROOM, "os.build");
+    else
+        snprintf(text, TEXT_ROOM, attribute % 4 == 3 ? "app.a%04zu" : "driver/d%04zu.sys",
+                 attribute % 10000);
+}
+
+static int fact_order(const void *a, const void *b)
+{
+    const struct fleet_fact *x = a;
+    const struct fleet_fact *y = b;
+    return (x->name > y->name) - (x->name < y->name);
+}
+
+static bool fill_facts(struct fleet *fleet, size_t count, size_t attributes)
+{
+    bool lost = false;
+    fleet->hosts = room(count, sizeof *fleet->hosts);
+    for (size_t h = 0; h < count && !lost; h++) {
+        struct fleet_host *host = &fleet->hosts[fleet->count++];
+        *host = (struct fleet_host){
+            .cohort = {.role = "desktop"}, .last_us = START_US, .first_us = START_US - US_PER_DAY};
+        host->facts = room(attributes, sizeof *host->facts);
+        host->fact_count = attributes;
+        for (size_t i = 0; i < attributes && !lost; i++) {
+            char name[TEXT_ROOM];
+            char value[TEXT_ROOM];
+            name_of(i, name);
+            snprintf(value, sizeof value, "10.%zu.0", value_of(h, i));
+            host->facts[i].from_us = TIME_UNKNOWN;
+            lost = fleet_intern(fleet, name, &host->facts[i].name) != ST_OK ||
+                   fleet_intern(fleet, value, &host->facts[i].value) != ST_OK;
+        }
+        qsort(host->facts, attributes, sizeof *host->facts, fact_order);
+    }
+    return !lost;
+}
+
+static bool explain_once(const struct fleet *fleet, bool pair)
+{
+    struct arena arena = {0};
+    struct explanation why;
+    uint32_t *affected = room(fleet->count, sizeof *affected);
+    uint32_t *others = room(fleet->count, sizeof *others);
+    int64_t *since = room(fleet->count, sizeof *since);
+    struct explain_input input = {
+        .fleet = fleet, .affected = affected, .unaffected = others, .since_us = since};
+    for (size_t h = 0; h < fleet->count; h++) {
+        bool bad = value_of(h, 0) == 0 && (!pair || value_of(h, 1) == 0);
+        if (bad)
+            affected[input.affected_count++] = (uint32_t)h;
+        else
+            others[input.unaffected_count++] = (uint32_t)h;
+        since[h] = TIME_UNKNOWN;
+    }
+    double from = seconds();
+    enum status status = explain_hosts(&input, &arena, &why);
+    double took = seconds() - from;
+    bool found = status == ST_OK && why.count > 0 && strcmp(why.causes[0].value, "10.0.0") == 0 &&
+                 (why.causes[0].and_attribute != NULL) == pair;
+    printf("explaining %s over %zu of %zu hosts x %zu attributes, %zu values tested: %.3f s of "
+           "processor time%s\n",
+           pair ? "by two values together" : "by one value", input.affected_count, fleet->count,
+           fleet->hosts[0].fact_count, status == ST_OK ? why.tested : 0, took,
+           found ? "" : ", the cause NOT found");
+    free(affected);
+    free(others);
+    free(since);
+    arena_done(&arena);
+    return found;
+}
+
+bool pass_explain(size_t hosts, size_t attributes)
+{
+    struct fleet fleet = {0};
+    if (hosts < 100 || attributes < 2 || !fill_facts(&fleet, hosts, attributes)) {
+        fprintf(stderr, "bench-detect: could not make a fleet of %zu hosts x %zu attributes\n",
+                hosts, attributes);
+        return false;
+    }
+    bool single = explain_once(&fleet, false);
+    bool pair = explain_once(&fleet, true);
+    fleet_done(&fleet);
+    return single && pair;
 }

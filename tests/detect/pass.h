@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a pass of the analysis costs: processor time and memory for many hosts with full tables. */
+/* What a pass of the analysis costs: processor time and memory for many hosts with full tables; and
+ * what the explanation of one finding costs. */
 #ifndef TESTS_DETECT_PASS_H
 #define TESTS_DETECT_PASS_H
 
@@ -10,5 +11,8 @@
 
 /* Prints one line; false when the analysis failed. */
 bool pass_run(size_t hosts, size_t rows, const struct tagdict *dict);
+/* One finding over many hosts, once with one value as its cause, once with two together. Prints a
+ * line for each; false when the cause was not found. */
+bool pass_explain(size_t hosts, size_t attributes);
 
 #endif
