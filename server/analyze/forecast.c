@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The course is fitted by a parabola whose curvature is held small unless the points insist on it,
- * over the leak's own hours (pace.h). What is left over is taken as noise that comes back to the
- * fit after a while; how many such whiles were seen tells how far the fit itself may be off. Bursts
- * do not come back: they are summed as chance.
+ * A grid of parabolas from bent down to bent up is fitted over the leak's own hours (pace.h), each
+ * weighed by how usual it is and by how much it leaves over; what runs out when is read from all of
+ * them together. So a course of which little was seen keeps both ends open, and one that insists on
+ * its bend is drawn on with it. What is left over is taken as noise that comes back to the fit
+ * after a while; how many such whiles were seen tells how far the fit itself may be off. Bursts do
+ * not come back: they are summed as chance.
  */
 #include "server/analyze/forecast.h"
 
@@ -13,18 +15,30 @@
 #include <string.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": forecast */
-#define BINS         12   /* stretches of equal length, to see how the rest behaves */
-#define STRAIGHT     0.02 /* expected gain in rate over the time seen, while it looks straight */
-#define CURVATURE    1.0  /* the same once the curvature is certain */
-#define EVIDENCE     7.0  /* standard errors that make it so */
-#define Z_80         1.2816
+#define BINS         12    /* stretches of equal length, to see how the rest behaves */
 #define WIDTH_STEADY 1.15  /* of the spread that the course itself shows */
+#define WIDTH_BURSTS 1.2   /* the same of bursts */
+#define FAR          3     /* bins; growth over so many tells a walk from steps that are even */
+#define WALK_LEAST   0.3   /* of what is gained in a bin beyond the mean: adds up at least */
+#define WALK_MOST    1.3   /* and at most */
+#define DAY_APART    0.15  /* days of work differ by so much, as a standard deviation */
 #define DOUBT        0.02  /* of what lies ahead: no course says what comes */
-#define DOUBT_BENT   0.05  /* the same of a parabola */
+#define REST_FLOOR   0.003 /* of the growth: no course is told more closely */
+#define LEAST_WEIGHT 0.004 /* a course less likely is left out */
 #define LIMIT_BLUR   0.004 /* of the limit: other rows move too */
 #define SLOWEST      0.25  /* a parabola that bends down goes on at this share of the mean rate */
 #define STILL_SHARE  0.12  /* of the time seen, without growth at its end: it has stopped */
 #define REACH        10.0  /* times as far ahead as was seen */
+
+/* How a course may be bent and how usual that is: 0 is a line, 1 a rate that rose from nothing. */
+static const struct {
+    double bend;
+    double prior;
+} bends[] = {{-0.45, 0.01}, {-0.3, 0.015}, {-0.2, 0.015}, {-0.1, 0.02}, {-0.03, 0.1}, {0, 0.6},
+             {0.03, 0.1},   {0.08, 0.015}, {0.14, 0.015}, {0.2, 0.02},  {0.27, 0.02}, {0.34, 0.02},
+             {0.42, 0.02},  {0.5, 0.02},   {0.6, 0.02},   {0.7, 0.02},  {0.8, 0.02},  {0.9, 0.02},
+             {1, 0.02},     {1.15, 0.01},  {1.3, 0.01}};
+#define FITS (sizeof bends / sizeof bends[0])
 
 static const double horizon = (double)FORECAST_HORIZON_US / (double)US_PER_HOUR;
 
@@ -43,41 +57,29 @@ static const struct {
     {"physical", TOTAL_NONPAGED_BYTES, TOTAL_PHYSICAL_BYTES, 0.95, {true, false}},
 };
 
-/* x: own hours, 0 now; u: 0 at the first point, 1 now. */
+/* One course that the points allow: base + mean * course_at(bend, u). */
 struct fit {
-    size_t count;
-    double span;
-    double beta[3];
-    double cov[3][3];
-    double var;    /* of the rest around the fit */
-    double whiles; /* how many independent pieces the rest has */
-    double rest;   /* now */
-    double mean;   /* growth over the span */
-    double walk;   /* variance of the growth in one bin; bursts only */
-    double doubt;  /* share of what is gained ahead */
-    bool bursts;
+    double bend;
+    double weight; /* how likely; 1 in all */
+    double base;
+    double mean;    /* growth over the span */
+    double certain; /* how far the points lie apart on the course: 0 says nothing about the mean */
+    double rest;    /* of the newest point */
 };
 
-/* In place, symmetric and positive definite by its making. */
-static void invert(double a[3][3])
-{
-    double b[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
-    for (int i = 0; i < 3; i++) {
-        double pivot = a[i][i];
-        for (int k = 0; k < 3; k++) {
-            a[i][k] /= pivot;
-            b[i][k] /= pivot;
-        }
-        for (int r = 0; r < 3; r++) {
-            double times = a[r][i];
-            for (int k = 0; r != i && k < 3; k++) {
-                a[r][k] -= times * a[i][k];
-                b[r][k] -= times * b[i][k];
-            }
-        }
-    }
-    memcpy(a, b, sizeof b);
-}
+/* All courses that the points allow. u: own hours, 0 at the first point, 1 now. */
+struct fits {
+    double span;   /* own hours */
+    double var;    /* of the rest around the fit */
+    double whiles; /* how many independent pieces the rest has */
+    double mean;   /* growth over the span, as it was */
+    double walk;   /* variance of the growth in one bin; bursts only */
+    double steps;  /* the part of it that does not add up */
+    double days;   /* seen, where the pace is that of a day's work; else 0 */
+    bool bursts;
+    size_t count; /* 1 for bursts */
+    struct fit fit[FITS];
+};
 
 struct points {
     size_t count;
@@ -86,54 +88,61 @@ struct points {
     double weight[FORECAST_POINTS]; /* time it stands for, sum 1 */
 };
 
-/* Weighted least squares; `hold` is how strongly the curvature is held at 0. */
-static void solve(const struct points *points, double hold, struct fit *fit)
+static double course_at(double bend, double u)
 {
-    double moment[5] = {0};
-    double right[3] = {0};
-    double matrix[3][3];
+    return u * (1 - bend + bend * u);
+}
+
+static double rest_of(const struct points *points, const struct fit *fit, size_t i)
+{
+    return points->y[i] - fit->base - fit->mean * course_at(fit->bend, points->u[i]);
+}
+
+/* Weighted least squares; returns the mean square of what is left over. */
+static double solve(const struct points *points, struct fit *fit)
+{
+    double x = 0;
+    double y = 0;
+    double xx = 0;
+    double xy = 0;
+    double left = 0;
+    double all = 0;
     for (size_t i = 0; i < points->count; i++) {
-        double power = points->weight[i];
-        for (int k = 0; k < 5; k++) {
-            moment[k] += power;
-            if (k < 3)
-                right[k] += power * points->y[i];
-            power *= points->u[i];
-        }
+        all += points->weight[i];
+        x += points->weight[i] * course_at(fit->bend, points->u[i]);
+        y += points->weight[i] * points->y[i];
     }
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 3; k++)
-            matrix[i][k] = moment[i + k] + (i == k ? 1e-9 : 0);
-    matrix[2][2] += hold;
-    invert(matrix);
-    memcpy(fit->cov, matrix, sizeof matrix);
-    for (int i = 0; i < 3; i++) {
-        fit->beta[i] = 0;
-        for (int k = 0; k < 3; k++)
-            fit->beta[i] += matrix[i][k] * right[k];
+    x /= all;
+    y /= all;
+    for (size_t i = 0; i < points->count; i++) {
+        double dx = course_at(fit->bend, points->u[i]) - x;
+        xx += points->weight[i] * dx * dx;
+        xy += points->weight[i] * dx * (points->y[i] - y);
     }
+    fit->mean = xy / fmax(xx, 1e-9);
+    fit->base = y - fit->mean * x;
+    fit->certain = fmax(xx, 1e-9);
+    for (size_t i = 0; i < points->count; i++) {
+        double rest = rest_of(points, fit, i);
+        left += points->weight[i] * rest * rest;
+    }
+    fit->rest = points->y[points->count - 1] - fit->base - fit->mean;
+    return left / all;
 }
 
-static double parabola(const struct fit *fit, double u)
-{
-    return fit->beta[0] + u * (fit->beta[1] + u * fit->beta[2]);
-}
-
-/* Variance of the rest, and its changes of sign over stretches of equal length. */
-static void measure_rest(const struct points *points, struct fit *fit)
+/* Changes of sign of the rest over stretches of equal length. */
+static double count_whiles(const struct points *points, const struct fit *fit)
 {
     double sum[BINS] = {0};
     double weight[BINS] = {0};
-    double squares = 0;
     size_t changes = 0;
     double last = 0;
     for (size_t i = 0; i < points->count; i++) {
-        double rest = points->y[i] - parabola(fit, points->u[i]);
+        double rest = rest_of(points, fit, i);
         size_t bin = (size_t)(points->u[i] * BINS);
         bin = bin < BINS ? bin : BINS - 1;
         sum[bin] += points->weight[i] * rest;
         weight[bin] += points->weight[i];
-        squares += points->weight[i] * rest * rest;
     }
     for (size_t i = 0; i < BINS; i++) {
         if (weight[i] <= 0)
@@ -141,13 +150,20 @@ static void measure_rest(const struct points *points, struct fit *fit)
         changes += sum[i] * last < 0;
         last = sum[i];
     }
-    fit->whiles = (double)changes + 1;
-    /* A parabola takes three pieces of freedom. */
-    fit->var = squares * fmax(fit->whiles / fmax(fit->whiles - 2, 1), 1);
-    fit->rest = points->y[points->count - 1] - parabola(fit, 1);
+    return (double)changes + 1;
 }
 
-static void measure_walk(const struct points *points, struct fit *fit)
+/* Mean square of what was gained over `apart` bins beyond the mean. */
+static double stray(const double at[BINS + 1], size_t apart)
+{
+    double mean = (at[BINS] - at[0]) / BINS * (double)apart;
+    double squares = 0;
+    for (size_t b = 0; b + apart <= BINS; b++)
+        squares += (at[b + apart] - at[b] - mean) * (at[b + apart] - at[b] - mean);
+    return squares / (double)(BINS + 1 - apart);
+}
+
+static void measure_walk(const struct points *points, struct fits *fits)
 {
     double at[BINS + 1];
     for (size_t b = 0, i = 0; b <= BINS; b++) {
@@ -159,76 +175,121 @@ static void measure_walk(const struct points *points, struct fit *fit)
         double share = apart > 0 ? fmin((u - points->u[i]) / apart, 1) : 0;
         at[b] = points->y[i] + share * (points->y[k] - points->y[i]);
     }
-    double mean = (at[BINS] - at[0]) / BINS;
-    double squares = 0;
-    for (size_t b = 0; b < BINS; b++)
-        squares += (at[b + 1] - at[b] - mean) * (at[b + 1] - at[b] - mean);
-    fit->walk = squares / (BINS - 1);
-    fit->mean = at[BINS] - at[0];
+    double near = stray(at, 1);
+    /* With its ends held, a walk strays by L (1 - L / BINS) over L bins; even steps do not. */
+    double walk = (stray(at, FAR) - near) / (FAR - 1 - (FAR * FAR - 1.0) / BINS);
+    fits->walk = fmax(fmin(walk, near * WALK_MOST), near * WALK_LEAST);
+    fits->steps = fmax(near - fits->walk, 0);
+    fits->mean = at[BINS] - at[0];
 }
 
-static bool fit_course(const struct points *points, double span, bool bursts, struct fit *ret_fit)
+/* Keeps the courses that are likely enough; left: what each leaves over, best: the least. */
+static void weigh(const double left[FITS], double best, struct fits *fits)
 {
-    struct fit fit = {.count = points->count, .span = span, .bursts = bursts};
-    measure_walk(points, &fit);
-    if (!(fit.mean > 0))
+    double free = fmax(fits->whiles - 2, 1); /* a parabola takes the others */
+    double all = 0;
+    double kept = 0;
+    for (size_t i = 0; i < FITS; i++) {
+        struct fit *fit = &fits->fit[i];
+        fit->weight = fit->mean > 0 ? bends[i].prior * pow(left[i] / best, -free / 2) : 0;
+        all += fit->weight;
+    }
+    for (size_t i = 0; i < FITS; i++) {
+        struct fit fit = fits->fit[i];
+        if (fit.weight < LEAST_WEIGHT * all)
+            continue;
+        kept += fit.weight;
+        fits->var += fit.weight * left[i];
+        fits->fit[fits->count++] = fit;
+    }
+    for (size_t i = 0; i < fits->count; i++)
+        fits->fit[i].weight /= kept;
+    fits->var *= fmax(fits->whiles / fmax(fits->whiles - 2, 1), 1) / kept;
+}
+
+static bool fit_course(const struct points *points, bool bursts, struct fits *fits)
+{
+    double left[FITS];
+    double best = INFINITY;
+    size_t which = 0;
+    measure_walk(points, fits);
+    if (!(fits->mean > 0))
         return false;
-    solve(points, 1e-6, &fit);
-    measure_rest(points, &fit);
-    double bend = fit.beta[2] / sqrt(fit.cov[2][2] * fit.var / fit.whiles);
-    bool bent = fabs(bend) >= EVIDENCE;
-    double expected = (bent ? CURVATURE : STRAIGHT) * fit.mean;
-    fit.doubt = bent ? DOUBT_BENT : DOUBT;
-    solve(points, fit.var / fit.whiles / (expected * expected) + 1e-9, &fit);
-    measure_rest(points, &fit);
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 3; k++)
-            fit.cov[i][k] *= fit.var / fit.whiles;
-    *ret_fit = fit;
+    fits->bursts = bursts;
+    fits->count = bursts;
+    fits->fit[0] = (struct fit){.weight = 1, .mean = fits->mean};
+    for (size_t i = 0; i < FITS && !bursts; i++) {
+        struct fit *fit = &fits->fit[i];
+        *fit = (struct fit){.bend = bends[i].bend};
+        left[i] = solve(points, fit) + REST_FLOOR * REST_FLOOR * fits->mean * fits->mean;
+        if (fit->mean > 0 && left[i] < best) {
+            best = left[i];
+            which = i;
+        }
+    }
+    if (bursts || isinf(best))
+        return bursts;
+    fits->whiles = count_whiles(points, &fits->fit[which]);
+    weigh(left, best, fits);
     return true;
 }
 
 /* Bytes above now at u >= 1, and how sure. */
-static double gain_at(const struct fit *fit, double u, double *ret_spread)
+static double gain_at(const struct fits *fits, const struct fit *fit, double u, double *ret_spread)
 {
     double ahead = u - 1;
-    if (fit->bursts) {
+    if (fits->bursts) {
         double bins = ahead * BINS;
-        *ret_spread = sqrt(fit->walk * bins * (1 + bins / BINS));
+        double var = fits->walk * bins * (1 + ahead) + fits->steps * (1 + ahead * ahead);
+        *ret_spread = WIDTH_BURSTS * sqrt(var);
         return fit->mean * ahead;
     }
     double turn = u; /* from where a parabola that bends down goes on as a line */
-    double slowest = SLOWEST * fit->mean;
-    if (fit->beta[2] < 0)
-        turn = fmax(fmin(u, (slowest - fit->beta[1]) / (2 * fit->beta[2])), 1);
-    double kept = exp(-ahead * fit->whiles); /* of what is left over now */
-    double gain = parabola(fit, turn) - parabola(fit, 1) + slowest * (u - turn);
-    double d[3] = {0, u - 1, u * u - 1};
-    double var = fit->var * (1 - kept * kept) * (1 + 1 / fit->whiles);
-    for (int i = 1; i < 3; i++)
-        for (int k = 1; k < 3; k++)
-            var += d[i] * fit->cov[i][k] * d[k];
-    gain -= fit->rest * (1 - kept);
-    var = WIDTH_STEADY * WIDTH_STEADY * var + fit->doubt * fit->doubt * gain * gain;
-    *ret_spread = sqrt(fmax(var, 0));
+    if (fit->bend < 0)
+        turn = fmax(fmin(u, (SLOWEST - 1 + fit->bend) / (2 * fit->bend)), 1);
+    double course = course_at(fit->bend, turn) - 1 + SLOWEST * (u - turn);
+    double kept = exp(-ahead * fits->whiles); /* of what is left over now */
+    double gain = fit->mean * course - fit->rest * (1 - kept);
+    double var = fits->var * ((1 - kept * kept) * (1 + 1 / fits->whiles) +
+                              course * course / fit->certain / fits->whiles);
+    if (fits->days > 0) {
+        double days = ahead * fits->days;
+        double apart = DAY_APART * fit->mean / fits->days;
+        var += apart * apart * days * (1 + ahead);
+    }
+    *ret_spread = sqrt(WIDTH_STEADY * WIDTH_STEADY * var + DOUBT * DOUBT * gain * gain);
     return gain;
 }
 
-/* Own hours until room is filled, at z spreads above or below the middle. */
-static double hours_to_fill(const struct fit *fit, double room, double blur, double z)
+/* How likely room is filled after so many own hours. */
+static double likely(const struct fits *fits, double room, double blur, double hours)
 {
-    double spread;
+    double sum = 0;
+    for (size_t i = 0; i < fits->count; i++) {
+        double spread;
+        double gain = gain_at(fits, &fits->fit[i], 1 + hours / fits->span, &spread);
+        double z = (gain - room) / fmax(hypot(spread, blur), 1);
+        sum += fits->fit[i].weight * erfc(-z * M_SQRT1_2) / 2;
+    }
+    return sum;
+}
+
+/* Own hours until room is filled as likely as wanted. */
+static double hours_to_fill(const struct fits *fits, double room, double blur, double wanted)
+{
     double low = 0;
     double high = 1.0 / 60;
-    while (gain_at(fit, 1 + high / fit->span, &spread) + z * hypot(spread, blur) < room) {
+    if (room <= 0)
+        return 0;
+    while (likely(fits, room, blur, high) < wanted) {
         low = high;
-        high *= 1.1;
+        high *= 1.15;
         if (high > 4 * horizon)
             return INFINITY;
     }
-    for (size_t i = 0; i < 24; i++) {
+    for (size_t i = 0; i < 20; i++) {
         double hours = (low + high) / 2;
-        if (gain_at(fit, 1 + hours / fit->span, &spread) + z * hypot(spread, blur) < room)
+        if (likely(fits, room, blur, hours) < wanted)
             low = hours;
         else
             high = hours;
@@ -304,26 +365,24 @@ static void foresee(const struct forecast_input *input, size_t which, struct for
 {
     struct points points;
     struct pace pace;
-    struct fit fit;
-    double span;
+    struct fits fits = {0};
     double total[FORECAST_POINTS];
     const struct forecast_course *course = input->course;
     for (size_t i = 0; i < course->count; i++)
         total[i] = course->bytes[POOL_NONPAGED][i] + course->bytes[POOL_PAGED][i];
     pace_learn(course->hours, total, course->count, input->now_us, &pace);
-    if (!take_points(course, &pace, limits[which].pool, &points, &span) || is_over(&points) ||
-        !fit_course(&points, span, course->bursts, &fit))
+    if (!take_points(course, &pace, limits[which].pool, &points, &fits.span) || is_over(&points) ||
+        !fit_course(&points, course->bursts, &fits))
         return;
-    double room = fmax(room_of(input, which), 0);
+    fits.days = pace.cycles ? fits.span / 24 : 0;
+    double room = room_of(input, which);
     double blur = LIMIT_BLUR * (double)input->totals->value[limits[which].limit];
-    double middle = room > 0 ? hours_to_fill(&fit, room, 0, 0) : 0;
-    if (middle > REACH * span || pace_hours(&pace, middle, horizon) >= horizon)
+    double middle = hours_to_fill(&fits, room, blur, 0.5);
+    if (middle > REACH * fits.span || pace_hours(&pace, middle, horizon) >= horizon)
         return;
-    double early = room > 0 ? hours_to_fill(&fit, room, blur, Z_80) : 0;
-    double late = room > 0 ? hours_to_fill(&fit, room, blur, -Z_80) : 0;
-    int64_t p10 = moment(input, &pace, fmin(early, middle));
+    int64_t p10 = moment(input, &pace, hours_to_fill(&fits, room, blur, 0.1));
     int64_t p50 = moment(input, &pace, middle);
-    int64_t p90 = moment(input, &pace, fmax(late, middle));
+    int64_t p90 = moment(input, &pace, hours_to_fill(&fits, room, blur, 0.9));
     bool first = best->limit == NULL;
     if (first || p50 < best->p50_us) {
         best->limit = limits[which].name;
