@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A grid of parabolas from bent down to bent up is fitted over the leak's own hours (pace.h), each
- * weighed by how usual it is and by how much it leaves over; what runs out when is read from all of
- * them together. So a course of which little was seen keeps both ends open, and one that insists on
- * its bend is drawn on with it. What is left over is taken as noise that comes back to the fit
- * after a while; how many such whiles were seen tells how far the fit itself may be off. Bursts do
- * not come back: they are summed as chance.
+ * weighed by how usual it is (form.h) and by how much it leaves over; what runs out when is read
+ * from all of them together. So a course of which little was seen keeps both ends open, and one
+ * that insists on its bend is drawn on with it. What is left over is taken as noise that comes back
+ * to the fit after a while; how many such whiles were seen tells how far the fit itself may be off.
+ * Bursts do not come back: they are summed as chance.
  */
 #include "server/analyze/forecast.h"
 
@@ -16,29 +16,19 @@
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": forecast */
 #define BINS         12    /* stretches of equal length, to see how the rest behaves */
-#define WIDTH_STEADY 1.15  /* of the spread that the course itself shows */
+#define WIDTH_STEADY 1.6   /* of the spread that the course itself shows */
 #define WIDTH_BURSTS 1.2   /* the same of bursts */
 #define FAR          3     /* bins; growth over so many tells a walk from steps that are even */
 #define WALK_LEAST   0.3   /* of what is gained in a bin beyond the mean: adds up at least */
 #define WALK_MOST    1.3   /* and at most */
 #define DAY_APART    0.15  /* days of work differ by so much, as a standard deviation */
-#define DOUBT        0.02  /* of what lies ahead: no course says what comes */
+#define DOUBT        0.035 /* of what lies ahead: no course says what comes */
 #define REST_FLOOR   0.003 /* of the growth: no course is told more closely */
 #define LEAST_WEIGHT 0.004 /* a course less likely is left out */
 #define LIMIT_BLUR   0.004 /* of the limit: other rows move too */
 #define SLOWEST      0.25  /* a parabola that bends down goes on at this share of the mean rate */
 #define STILL_SHARE  0.12  /* of the time seen, without growth at its end: it has stopped */
 #define REACH        10.0  /* times as far ahead as was seen */
-
-/* How a course may be bent and how usual that is: 0 is a line, 1 a rate that rose from nothing. */
-static const struct {
-    double bend;
-    double prior;
-} bends[] = {{-0.45, 0.01}, {-0.3, 0.015}, {-0.2, 0.015}, {-0.1, 0.02}, {-0.03, 0.1}, {0, 0.6},
-             {0.03, 0.1},   {0.08, 0.015}, {0.14, 0.015}, {0.2, 0.02},  {0.27, 0.02}, {0.34, 0.02},
-             {0.42, 0.02},  {0.5, 0.02},   {0.6, 0.02},   {0.7, 0.02},  {0.8, 0.02},  {0.9, 0.02},
-             {1, 0.02},     {1.15, 0.01},  {1.3, 0.01}};
-#define FITS (sizeof bends / sizeof bends[0])
 
 static const double horizon = (double)FORECAST_HORIZON_US / (double)US_PER_HOUR;
 
@@ -78,7 +68,7 @@ struct fits {
     double days;   /* seen, where the pace is that of a day's work; else 0 */
     bool bursts;
     size_t count; /* 1 for bursts */
-    struct fit fit[FITS];
+    struct fit fit[FORM_BENDS];
 };
 
 struct points {
@@ -183,23 +173,49 @@ static void measure_walk(const struct points *points, struct fits *fits)
     fits->mean = at[BINS] - at[0];
 }
 
-/* Keeps the courses that are likely enough; left: what each leaves over, best: the least. */
-static void weigh(const double left[FITS], double best, struct fits *fits)
+/* Tries all bends. False when none grows. */
+static bool try_bends(const struct points *points, struct fits *fits,
+                      struct form_course *ret_course)
 {
-    double free = fmax(fits->whiles - 2, 1); /* a parabola takes the others */
+    double floor = REST_FLOOR * REST_FLOOR * fits->mean * fits->mean;
+    size_t which = FORM_BENDS;
+    ret_course->best = INFINITY;
+    for (size_t i = 0; i < FORM_BENDS; i++) {
+        struct fit *fit = &fits->fit[i];
+        *fit = (struct fit){.bend = form_bend(i)};
+        ret_course->left[i] = solve(points, fit) + floor;
+        if (fit->mean > 0 && ret_course->left[i] < ret_course->best) {
+            ret_course->best = ret_course->left[i];
+            which = i;
+        }
+    }
+    if (which == FORM_BENDS)
+        return false;
+    fits->whiles = count_whiles(points, &fits->fit[which]);
+    ret_course->span = fits->span;
+    ret_course->free = fmax(fits->whiles - 2, 1); /* a parabola takes the others */
+    return true;
+}
+
+/* Keeps the courses that are likely enough. */
+static void weigh(const struct form_course *course, const struct form *form, struct fits *fits)
+{
+    double prior[FORM_BENDS];
     double all = 0;
     double kept = 0;
-    for (size_t i = 0; i < FITS; i++) {
+    form_prior(course, form, prior);
+    for (size_t i = 0; i < FORM_BENDS; i++) {
         struct fit *fit = &fits->fit[i];
-        fit->weight = fit->mean > 0 ? bends[i].prior * pow(left[i] / best, -free / 2) : 0;
+        double likely = pow(course->left[i] / course->best, -course->free / 2);
+        fit->weight = fit->mean > 0 ? prior[i] * likely : 0;
         all += fit->weight;
     }
-    for (size_t i = 0; i < FITS; i++) {
+    for (size_t i = 0; i < FORM_BENDS; i++) {
         struct fit fit = fits->fit[i];
         if (fit.weight < LEAST_WEIGHT * all)
             continue;
         kept += fit.weight;
-        fits->var += fit.weight * left[i];
+        fits->var += fit.weight * course->left[i];
         fits->fit[fits->count++] = fit;
     }
     for (size_t i = 0; i < fits->count; i++)
@@ -207,30 +223,22 @@ static void weigh(const double left[FITS], double best, struct fits *fits)
     fits->var *= fmax(fits->whiles / fmax(fits->whiles - 2, 1), 1) / kept;
 }
 
-static bool fit_course(const struct points *points, bool bursts, struct fits *fits)
+static bool fit_course(const struct points *points, const struct forecast_input *input,
+                       struct fits *fits)
 {
-    double left[FITS];
-    double best = INFINITY;
-    size_t which = 0;
+    struct form_course course;
     measure_walk(points, fits);
     if (!(fits->mean > 0))
         return false;
-    fits->bursts = bursts;
-    fits->count = bursts;
-    fits->fit[0] = (struct fit){.weight = 1, .mean = fits->mean};
-    for (size_t i = 0; i < FITS && !bursts; i++) {
-        struct fit *fit = &fits->fit[i];
-        *fit = (struct fit){.bend = bends[i].bend};
-        left[i] = solve(points, fit) + REST_FLOOR * REST_FLOOR * fits->mean * fits->mean;
-        if (fit->mean > 0 && left[i] < best) {
-            best = left[i];
-            which = i;
-        }
+    fits->bursts = input->course->bursts;
+    if (fits->bursts) {
+        fits->count = 1;
+        fits->fit[0] = (struct fit){.weight = 1, .mean = fits->mean};
+        return true;
     }
-    if (bursts || isinf(best))
-        return bursts;
-    fits->whiles = count_whiles(points, &fits->fit[which]);
-    weigh(left, best, fits);
+    if (!try_bends(points, fits, &course))
+        return false;
+    weigh(&course, input->form, fits);
     return true;
 }
 
@@ -319,11 +327,19 @@ static bool is_over(const struct points *points)
     return still > STILL_SHARE && still > 1.5 * pause;
 }
 
-static bool take_points(const struct forecast_course *course, const struct pace *pace,
-                        const bool pools[POOL_COUNT], struct points *points, double *ret_span)
+/* False when there is too little of it, or it is over. */
+static bool take_points(const struct forecast_input *input, const bool pools[POOL_COUNT],
+                        struct pace *pace, struct points *points, double *ret_span)
 {
+    const struct forecast_course *course = input->course;
+    double total[FORECAST_POINTS];
     double own[FORECAST_POINTS];
     size_t n = course->count;
+    if (n < 4)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        total[i] = course->bytes[POOL_NONPAGED][i] + course->bytes[POOL_PAGED][i];
+    pace_learn(course->hours, total, n, input->now_us, pace);
     for (size_t i = 0; i < n; i++) {
         own[i] = pace_own(pace, course->hours[i]);
         points->y[i] = 0;
@@ -331,7 +347,7 @@ static bool take_points(const struct forecast_course *course, const struct pace 
             points->y[i] += pools[pool] ? course->bytes[pool][i] : 0;
     }
     double span = -own[0];
-    if (n < 4 || !(span > 0.05))
+    if (!(span > 0.05))
         return false;
     for (size_t i = 0; i < n; i++) {
         points->u[i] = 1 + own[i] / span;
@@ -341,7 +357,7 @@ static bool take_points(const struct forecast_course *course, const struct pace 
     }
     points->count = n;
     *ret_span = span;
-    return true;
+    return !is_over(points);
 }
 
 static int64_t moment(const struct forecast_input *input, const struct pace *pace, double own)
@@ -366,13 +382,8 @@ static void foresee(const struct forecast_input *input, size_t which, struct for
     struct points points;
     struct pace pace;
     struct fits fits = {0};
-    double total[FORECAST_POINTS];
-    const struct forecast_course *course = input->course;
-    for (size_t i = 0; i < course->count; i++)
-        total[i] = course->bytes[POOL_NONPAGED][i] + course->bytes[POOL_PAGED][i];
-    pace_learn(course->hours, total, course->count, input->now_us, &pace);
-    if (!take_points(course, &pace, limits[which].pool, &points, &fits.span) || is_over(&points) ||
-        !fit_course(&points, course->bursts, &fits))
+    if (!take_points(input, limits[which].pool, &pace, &points, &fits.span) ||
+        !fit_course(&points, input, &fits))
         return;
     fits.days = pace.cycles ? fits.span / 24 : 0;
     double room = room_of(input, which);
@@ -390,6 +401,20 @@ static void foresee(const struct forecast_input *input, size_t which, struct for
     }
     best->p10_us = first || p10 < best->p10_us ? p10 : best->p10_us;
     best->p90_us = first || p90 < best->p90_us ? p90 : best->p90_us;
+}
+
+void forecast_form(const struct forecast_input *input, struct form *form)
+{
+    static const bool both[POOL_COUNT] = {true, true};
+    struct points points;
+    struct pace pace;
+    struct form_course course;
+    struct fits fits = {0};
+    if (input->course->bursts || !take_points(input, both, &pace, &points, &fits.span))
+        return;
+    measure_walk(&points, &fits);
+    if (fits.mean > 0 && try_bends(&points, &fits, &course))
+        form_add(&course, form);
 }
 
 void forecast_exhaustion(const struct forecast_input *input, struct forecast *ret_forecast)

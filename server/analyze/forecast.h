@@ -9,6 +9,7 @@
 #define SERVER_ANALYZE_FORECAST_H
 
 #include "common/snapshot.h"
+#include "server/analyze/form.h"
 
 #include <stdbool.h>
 
@@ -30,6 +31,7 @@ struct forecast_input {
     double commit_rest; /* committed beside the pools, usually; NAN: what totals say */
     int64_t now_us;     /* of the newest point */
     const struct forecast_course *course;
+    const struct form *form; /* of all hosts of the incident, this one included; NULL: not known */
 };
 
 struct forecast {
@@ -39,6 +41,8 @@ struct forecast {
     const char *limit; /* static text; NULL: nothing foreseen */
 };
 
+/* Adds what the course shows of its fault's form. */
+void forecast_form(const struct forecast_input *input, struct form *form);
 /* Nothing is foreseen for what has stopped, saturates, or has been seen at less than four points.
  */
 void forecast_exhaustion(const struct forecast_input *input, struct forecast *ret_forecast);

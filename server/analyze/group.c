@@ -3,6 +3,7 @@
 
 #include "server/analyze/follow.h"
 #include "server/analyze/mover.h"
+#include "server/analyze/outlook.h"
 #include "server/analyze/unite.h"
 
 #include <math.h>
@@ -536,6 +537,8 @@ static enum status name_movers(const struct fleet *fleet, const struct tagdict *
         for (size_t r = 0; r < incident->row_count; r++)
             measure_row(fleet, incident, &incident->rows[r], work);
         name_first_mover(fleet, dict, incident);
+        if (incident->verdict == VERDICT_GROWS)
+            outlook_form(fleet, incident, &incident->form);
     }
     return ST_OK;
 }

@@ -8,6 +8,7 @@
 #define SERVER_ANALYZE_GROUP_H
 
 #include "server/analyze/detect.h"
+#include "server/analyze/form.h"
 
 #define INCIDENT_TAGS_MAX 32
 
@@ -34,7 +35,8 @@ struct incident {
     size_t unaffected_count;
     double *belief; /* of each host, 0 for those that were only added */
     double *own_belief;
-    double *score; /* NAN: none */
+    double *score;    /* NAN: none */
+    struct form form; /* what grows: how it bends, by all hosts */
 };
 
 struct incident_list {

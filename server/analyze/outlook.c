@@ -6,6 +6,7 @@
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": outlook */
 #define GROWING_SHARE 0.6 /* of the growth must be in rows that grow on */
+#define HOSTS_MOST    200 /* looked at for the form they share */
 #define COURSE_MIN    4   /* points left, before the one ahead of the growth may go */
 
 static bool goes_on(const struct feature *feature)
@@ -83,11 +84,27 @@ void outlook_course(const struct fleet_host *host, const struct incident *incide
     }
 }
 
+void outlook_form(const struct fleet *fleet, const struct incident *incident, struct form *ret_form)
+{
+    size_t stride = incident->host_count / HOSTS_MOST + 1;
+    *ret_form = (struct form){0};
+    for (size_t i = 0; i < incident->host_count; i += stride) {
+        const struct fleet_host *host = &fleet->hosts[incident->hosts[i]];
+        struct forecast_course course;
+        struct forecast_input input = {&host->totals, host->commit_rest, host->last_us, &course,
+                                       NULL};
+        outlook_course(host, incident, &course);
+        if (course.count > 0)
+            forecast_form(&input, ret_form);
+    }
+}
+
 void outlook_host(const struct fleet_host *host, const struct incident *incident,
                   struct forecast *ret_forecast)
 {
     struct forecast_course course;
-    struct forecast_input input = {&host->totals, host->commit_rest, host->last_us, &course};
+    struct forecast_input input = {&host->totals, host->commit_rest, host->last_us, &course,
+                                   &incident->form};
     *ret_forecast = (struct forecast){TIME_UNKNOWN, TIME_UNKNOWN, TIME_UNKNOWN, NULL};
     outlook_course(host, incident, &course);
     if (course.count > 0)

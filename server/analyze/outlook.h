@@ -13,6 +13,10 @@
  */
 void outlook_course(const struct fleet_host *host, const struct incident *incident,
                     struct forecast_course *ret_course);
+/* What all of its hosts show of how the fault bends. */
+void outlook_form(const struct fleet *fleet, const struct incident *incident,
+                  struct form *ret_form);
+/* incident->form is used. */
 void outlook_host(const struct fleet_host *host, const struct incident *incident,
                   struct forecast *ret_forecast);
 

@@ -206,7 +206,7 @@ static struct forecast foresee(const struct snapshot_totals *totals, int64_t now
 {
     struct forecast_course course;
     struct forecast forecast;
-    struct forecast_input input = {totals, NAN, now_us, &course};
+    struct forecast_input input = {totals, NAN, now_us, &course, NULL};
     draw_course(&course, rate);
     forecast_exhaustion(&input, &forecast);
     return forecast;
