@@ -4,6 +4,7 @@
 #include "common/strbuf.h"
 #include "server/analyze/bounds.h"
 #include "server/analyze/conjoin.h"
+#include "server/analyze/exposed.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -474,23 +475,27 @@ static enum status keep_best(const struct explain_input *input, struct value *va
     return ST_OK;
 }
 
-enum status explain_hosts(const struct explain_input *input, struct arena *arena,
+enum status explain_hosts(const struct explain_input *given, struct arena *arena,
                           struct explanation *ret_explanation)
 {
     struct explanation explanation = {.best_p = 1};
+    struct explain_input of = *given;
+    const struct explain_input *input = &of;
+    AUTO_FREE uint32_t *others = calloc(given->unaffected_count + 1, sizeof *others);
     AUTO_FREE struct value *values = NULL;
     AUTO_STRBUF struct strbuf note = STRBUF_INIT;
     size_t count = 0;
+    if (others == NULL || exposed_hosts(given, others, &of.unaffected_count) != ST_OK)
+        return ST_NOMEM;
+    of.unaffected = others;
     bool enough =
         input->affected_count >= EXPLAIN_HOSTS_MIN && input->unaffected_count >= EXPLAIN_HOSTS_MIN;
     if (!enough)
         strbuf_printf(&note, "Too few hosts to tell: %zu affected, %zu unaffected.",
                       input->affected_count, input->unaffected_count);
-    else if (list_values(input, &values, &count) != ST_OK)
-        return ST_NOMEM;
-    if (enough && judge_values(input, values, count) != ST_OK)
-        return ST_NOMEM;
-    if (enough && keep_best(input, values, count, arena, &explanation) != ST_OK)
+    else if (list_values(input, &values, &count) != ST_OK ||
+             judge_values(input, values, count) != ST_OK ||
+             keep_best(input, values, count, arena, &explanation) != ST_OK)
         return ST_NOMEM;
     explanation.tested = count;
     if (enough && count == 0)

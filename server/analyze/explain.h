@@ -17,7 +17,7 @@ struct explain_input {
     const struct fleet *fleet;
     const uint32_t *affected; /* places in the fleet, rising */
     size_t affected_count;
-    const uint32_t *unaffected;
+    const uint32_t *unaffected; /* those up for too short a time are left out (exposed.h) */
     size_t unaffected_count;
     const int64_t *since_us; /* of each affected host; TIME_UNKNOWN allowed */
     const char *owner;       /* driver of the tag, to break ties; NULL unknown */

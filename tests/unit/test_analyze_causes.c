@@ -141,6 +141,38 @@ START_TEST(explain_rates_before_and_after_a_change_are_told)
 }
 END_TEST
 
+/* An application leaks from five hours after each boot. Twelve of the hosts that have it were
+ * rebooted an hour or two ago. */
+START_TEST(explain_hosts_that_have_just_started_do_not_speak_against_a_cause)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new(13);
+    for (size_t i = 0; i < 40; i++) {
+        bool bad = i < 20;
+        bool young = i >= 8 && i < 20;
+        double uptime = young ? 1 + (double)i / 20 : 20 + (double)i;
+        struct afleet_spec spec = {.role = "web",
+                                   .os_build = "26100.4061",
+                                   .ram_gib = 32,
+                                   .uptime_hours = uptime,
+                                   .history_hours = uptime};
+        size_t host = afleet_add_host(fleet, &spec);
+        afleet_add_background(fleet, host, 1);
+        afleet_add_fact(fleet, host, "app.browser", bad ? "2.0" : "1.0", -1);
+        if (bad && !young)
+            add_leak(fleet, host, uptime - 5);
+    }
+    ck_assert_int_eq(afleet_analyze(fleet, 0, NULL, &list, NULL), ST_OK);
+    const struct finding_cause *cause = best_cause(&list);
+    ck_assert_str_eq(cause->attribute, "app.browser");
+    ck_assert_str_eq(cause->value, "2.0");
+    ck_assert_uint_eq(cause->affected_with, 8);
+    ck_assert_uint_eq(cause->unaffected_with, 0);
+    ck_assert_uint_eq(cause->unaffected, 20);
+    afleet_free(fleet);
+}
+END_TEST
+
 Suite *analyze_causes_suite(void)
 {
     Suite *suite = suite_create("analyze_causes");
@@ -151,6 +183,7 @@ Suite *analyze_causes_suite(void)
                         0, 4);
     tcase_add_test(causes, explain_versions_around_the_bad_ones_are_named);
     tcase_add_test(causes, explain_rates_before_and_after_a_change_are_told);
+    tcase_add_test(causes, explain_hosts_that_have_just_started_do_not_speak_against_a_cause);
     suite_add_tcase(suite, causes);
     return suite;
 }
