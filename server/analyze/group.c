@@ -444,7 +444,8 @@ static void judge_prior(const struct tagdict *dict, struct incident *incident)
     for (size_t i = 0; i < incident->row_count; i++) {
         struct incident_row *row = &incident->rows[i];
         double score = 0;
-        double frees = isnan(row->free_share) ? row->boot_frees : row->free_share;
+        bool level = incident->verdict == VERDICT_HIGH || isnan(row->free_share);
+        double frees = level ? row->boot_frees : row->free_share;
         if (!isnan(frees))
             score += 2 * (1 - fmin(fmax(frees, 0), 1));
         if (row->count_growth > 0)

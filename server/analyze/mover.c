@@ -4,15 +4,25 @@
 #include <math.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": mover */
-#define POINTS_MIN  4
-#define POINTS_MOST 96
-#define PAIR_APART  0.15  /* of the growth */
-#define GROWN_MIN   0.05  /* of the growth: before that the bases weigh too much */
-#define STILL_SHARE 0.002 /* of the growth: so near the floor nothing has begun */
-#define HOSTS_MOST  48    /* looked at, evenly spread */
-#define OTHERS_MOST 33
-#define LAG_SURE    2.0   /* standard errors that make one row first */
-#define LAG_ERROR   0.015 /* hours: least standard error, about a minute */
+#define POINTS_MIN   4
+#define POINTS_MOST  96
+#define PAIR_APART   0.15  /* of the growth */
+#define GROWN_MIN    0.05  /* of the growth: before that the bases weigh too much */
+#define STILL_SHARE  0.002 /* of the growth: so near the floor nothing has begun */
+#define HOSTS_MOST   48    /* looked at, evenly spread */
+#define OTHERS_MOST  33
+#define AROUND_SHARE 0.05  /* of the time since the growth began: a jump may come so much later */
+#define AROUND_HOURS 3.0   /* at most */
+#define VOTE_APART   0.03  /* of the growth: one has jumped and the other has not */
+#define VOTE_WEIGHT  3.0   /* standard errors; a single point is sure, since blocks are exact */
+#define LAG_SURE     2.0   /* standard errors that make one row first */
+#define LAG_ERROR    0.015 /* hours: least standard error, about a minute */
+
+/* Points at which the second of two rows is ahead of the first, or behind it. */
+struct votes {
+    double ahead;
+    double behind;
+};
 
 /* The boot before the growth, if it is there: three points on the floor. */
 static double own_base(const struct curve *curve, size_t still)
@@ -119,17 +129,24 @@ static double line_at(const struct line *line, uint32_t blocks)
 
 /* How far the second lies from what the first foresees: median over the points, so that a few that
  * were taken between the two do not count, as a share of the second's growth. Where growth comes in
- * bursts, anything between the point's two neighbours is foreseen. */
+ * jumps, anything that the first foresees for the times around is foreseen. */
 static double distance(const struct curve *a, const struct curve *b, size_t still,
-                       const struct line *line, bool bursts)
+                       const struct line *line, bool jumps)
 {
     double apart[256];
     size_t count = 0;
+    double around = fmin(AROUND_SHARE * -(double)a->hours[still], AROUND_HOURS);
+    size_t low = still;
+    size_t high = still;
     for (size_t i = still; i < a->count && count < 256; i++) {
-        size_t next = bursts && i + 1 < a->count ? i + 1 : i;
-        size_t last = bursts && i > still ? i - 1 : i;
-        double before = line_at(line, a->blocks[last]);
-        double after = line_at(line, a->blocks[next]);
+        while (low + 1 < i && (double)(a->hours[i] - a->hours[low]) > around)
+            low++;
+        high = high < i ? i : high;
+        while (high + 1 < a->count &&
+               (high <= i || (double)(a->hours[high + 1] - a->hours[i]) <= around))
+            high++;
+        double before = line_at(line, a->blocks[jumps ? low : i]);
+        double after = line_at(line, a->blocks[jumps ? high : i]);
         double is = (double)b->blocks[i];
         if ((double)a->blocks[i] - line->base >= GROWN_MIN * line->grown)
             apart[count++] = fmax(fmax(fmin(before, after) - is, is - fmax(before, after)), 0);
@@ -171,9 +188,37 @@ bool mover_compare(const struct feature *first, const struct feature *second, do
     ret_pair->lag = -behind / slope / pace;
     ret_pair->fit = r * r;
     struct line line = {base_a, grown, behind + base_b, slope};
-    bool bursts = first->shape == SHAPE_BURSTY && second->shape == SHAPE_BURSTY;
-    ret_pair->apart = distance(a, b, still, &line, bursts);
+    bool jumps = first->shape == SHAPE_BURSTY || second->shape == SHAPE_BURSTY;
+    ret_pair->apart = distance(a, b, still, &line, jumps);
     return true;
+}
+
+/* Where growth comes in jumps, its pace says nothing of the time between two rows; but at some
+ * points one has jumped already and the other has not. ratio: blocks of the second per block of the
+ * first; NAN: as at the end. */
+static void count_votes(const struct feature *first, const struct feature *second,
+                        double base_first, double base_second, double ratio, struct votes *votes)
+{
+    const struct curve *a = first->curve;
+    const struct curve *b = second->curve;
+    if (a == NULL || b == NULL || a->blocks == NULL || b->blocks == NULL || a->count != b->count)
+        return;
+    size_t still = last_still(a);
+    size_t other = last_still(b);
+    still = other < still ? other : still;
+    double base_a = base_of(a, still, base_first);
+    double base_b = base_of(b, still, base_second);
+    double grown = (double)a->blocks[a->count - 1] - base_a;
+    if (isnan(ratio))
+        ratio = ((double)b->blocks[b->count - 1] - base_b) / grown;
+    if (!(grown > 0) || !(ratio > 0))
+        return;
+    for (size_t i = still; i < a->count; i++) {
+        double x = ((double)a->blocks[i] - base_a) / grown;
+        double y = ((double)b->blocks[i] - base_b) / ratio / grown;
+        votes->ahead += y - x > VOTE_APART;
+        votes->behind += x - y > VOTE_APART;
+    }
 }
 
 /* What hosts without the leak hold, in blocks of this host's size. */
@@ -197,16 +242,29 @@ struct comparison {
     size_t other_count;
 };
 
-/* Median lag of `b` behind `a` over the hosts, and its standard error; NAN: not known. */
-static double lag_between(const struct comparison *of, const struct mover_row *a,
-                          const struct mover_row *b, double *ret_error, double *ret_ratio)
+/* Of the second row behind the first, over the hosts. */
+struct lag {
+    double hours; /* median; NAN: not known */
+    double sure;  /* standard errors, 0: not known */
+    double ratio;
+};
+
+static bool jumps(const struct feature *feature)
+{
+    return feature->shape != SHAPE_GROWING;
+}
+
+static struct lag lag_between(const struct comparison *of, const struct mover_row *a,
+                              const struct mover_row *b)
 {
     double lags[HOSTS_MOST];
     double ratios[HOSTS_MOST];
+    struct votes votes = {0};
     size_t count = 0;
+    size_t compared = 0;
+    size_t jumping = 0;
     size_t stride = of->host_count / HOSTS_MOST + 1;
-    *ret_error = *ret_ratio = NAN;
-    for (size_t i = 0; i < of->host_count && count < HOSTS_MOST; i += stride) {
+    for (size_t i = 0; i < of->host_count && compared < HOSTS_MOST; i += stride) {
         const struct fleet_host *host = &of->fleet->hosts[of->hosts[i]];
         const struct feature *x = fleet_feature(host, a->pool, a->tag);
         const struct feature *y = fleet_feature(host, b->pool, b->tag);
@@ -215,28 +273,28 @@ static double lag_between(const struct comparison *of, const struct mover_row *a
             continue;
         double base_x = usual_blocks(of->fleet, of->others, of->other_count, a, x);
         double base_y = usual_blocks(of->fleet, of->others, of->other_count, b, y);
-        if (!mover_compare(x, y, base_x, base_y, &pair) || pair.fit < 0.5)
+        bool fits = mover_compare(x, y, base_x, base_y, &pair) && pair.fit >= 0.5;
+        count_votes(x, y, base_x, base_y, fits ? pair.ratio : NAN, &votes);
+        compared++;
+        jumping += jumps(x);
+        if (!fits)
             continue;
         lags[count] = pair.lag;
         ratios[count++] = pair.ratio;
     }
+    struct lag lag = {NAN, 0, NAN};
+    bool one_sided = fmin(votes.behind, votes.ahead) <= 0;
+    bool by_votes = 2 * jumping > compared || (count == 0 && one_sided);
+    if (by_votes && votes.behind + votes.ahead > 0)
+        lag.sure = VOTE_WEIGHT * (votes.behind - votes.ahead) / sqrt(votes.behind + votes.ahead);
     if (count == 0)
-        return NAN;
-    double lag = robust_median(lags, count);
-    *ret_ratio = robust_median(ratios, count);
-    double spread = count < 3 ? 0 : robust_mad(lags, count, lag) / 0.6745;
-    *ret_error = hypot(1.25 * spread / sqrt((double)count), LAG_ERROR);
+        return lag;
+    lag.hours = robust_median(lags, count);
+    lag.ratio = robust_median(ratios, count);
+    double spread = count < 3 ? 0 : robust_mad(lags, count, lag.hours) / 0.6745;
+    if (!by_votes)
+        lag.sure = lag.hours / hypot(1.25 * spread / sqrt((double)count), LAG_ERROR);
     return lag;
-}
-
-/* Below 0: b is ahead of a, by so many standard errors. */
-static double later(const struct comparison *of, const struct mover_row *a,
-                    const struct mover_row *b)
-{
-    double error;
-    double ratio;
-    double lag = lag_between(of, a, b, &error, &ratio);
-    return isnan(lag) ? 0 : lag / error;
 }
 
 size_t mover_first(const struct fleet *fleet, const uint32_t *hosts, size_t host_count,
@@ -249,7 +307,7 @@ size_t mover_first(const struct fleet *fleet, const uint32_t *hosts, size_t host
      * so that once through all and back is enough. */
     for (size_t round = 0; round < 2; round++) {
         for (size_t i = 0; i < row_count; i++) {
-            double by = i == first ? 0 : later(&of, &rows[first], &rows[i]);
+            double by = i == first ? 0 : lag_between(&of, &rows[first], &rows[i]).sure;
             if (by < -LAG_SURE)
                 first = i;
         }
@@ -257,12 +315,13 @@ size_t mover_first(const struct fleet *fleet, const uint32_t *hosts, size_t host
     size_t best = first;
     for (size_t i = 0; i < row_count; i++) {
         if (i != best && rows[i].prior > rows[best].prior + 1e-9 &&
-            later(&of, &rows[first], &rows[i]) <= LAG_SURE)
+            lag_between(&of, &rows[first], &rows[i]).sure <= LAG_SURE)
             best = i;
     }
     for (size_t i = 0; i < row_count; i++) {
-        double error;
-        rows[i].lag = lag_between(&of, &rows[best], &rows[i], &error, &rows[i].ratio);
+        struct lag lag = lag_between(&of, &rows[best], &rows[i]);
+        rows[i].lag = lag.hours;
+        rows[i].ratio = lag.ratio;
     }
     return best;
 }

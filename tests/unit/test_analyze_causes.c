@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What separates affected hosts: pairs of values, first bad and good versions, rates around a
  * change; by whole fleets, and the order of versions by itself. */
+#include "server/analyze/mover.h"
 #include "server/analyze/version.h"
 #include "tests/support/analyze_fleet.h"
 
@@ -173,6 +174,42 @@ START_TEST(explain_hosts_that_have_just_started_do_not_speak_against_a_cause)
 }
 END_TEST
 
+/* Both rise at once and stay: the first on each host a point before the second. All else speaks for
+ * the second. */
+START_TEST(mover_of_what_rises_at_once_is_the_one_that_rose_first)
+{
+    enum { POINTS = 20, HOSTS = 3 };
+    static const uint32_t tags[2] = {0x61616161, 0x62626262};
+    float hours[POINTS];
+    uint32_t blocks[HOSTS][2][POINTS];
+    struct curve curves[HOSTS][2];
+    struct feature features[HOSTS][2];
+    struct fleet_host hosts[HOSTS] = {{0}};
+    struct fleet fleet = {.hosts = hosts, .count = HOSTS};
+    uint32_t places[HOSTS];
+    struct mover_row rows[2] = {{.pool = POOL_PAGED, .tag = tags[0], .prior = 1},
+                                {.pool = POOL_PAGED, .tag = tags[1], .prior = 3}};
+    memset(features, 0, sizeof features);
+    for (size_t h = 0; h < HOSTS; h++) {
+        places[h] = (uint32_t)h;
+        hosts[h].features = features[h];
+        hosts[h].feature_count = 2;
+        for (size_t k = 0; k < 2; k++) {
+            for (size_t i = 0; i < POINTS; i++) {
+                hours[i] = (float)i - POINTS + 1;
+                blocks[h][k][i] = 1000 + (i >= 6 + 3 * h + k ? 500000 : 0);
+            }
+            curves[h][k] = (struct curve){POINTS, hours, NULL, blocks[h][k]};
+            features[h][k].tag = tags[k];
+            features[h][k].pool = POOL_PAGED;
+            features[h][k].shape = SHAPE_STEP;
+            features[h][k].curve = &curves[h][k];
+        }
+    }
+    ck_assert_uint_eq(mover_first(&fleet, places, HOSTS, NULL, 0, rows, 2), 0);
+}
+END_TEST
+
 Suite *analyze_causes_suite(void)
 {
     Suite *suite = suite_create("analyze_causes");
@@ -184,6 +221,7 @@ Suite *analyze_causes_suite(void)
     tcase_add_test(causes, explain_versions_around_the_bad_ones_are_named);
     tcase_add_test(causes, explain_rates_before_and_after_a_change_are_told);
     tcase_add_test(causes, explain_hosts_that_have_just_started_do_not_speak_against_a_cause);
+    tcase_add_test(causes, mover_of_what_rises_at_once_is_the_one_that_rose_first);
     suite_add_tcase(suite, causes);
     return suite;
 }
