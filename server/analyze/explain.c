@@ -5,6 +5,7 @@
 #include "server/analyze/bounds.h"
 #include "server/analyze/conjoin.h"
 #include "server/analyze/exposed.h"
+#include "server/analyze/valueset.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -60,39 +61,6 @@ void explain_adjust(double *sorted_p, size_t count, size_t tested)
     }
 }
 
-/* One (name, value) found on an affected host. */
-struct value {
-    uint32_t name;
-    uint32_t value;
-    size_t with;   /* affected hosts that have it */
-    size_t others; /* unaffected ones */
-    size_t before; /* affected hosts where it came shortly before the growth */
-    size_t after;  /* ... where it came only after the growth had begun */
-    size_t moved;  /* unaffected hosts that gave it up */
-    double p;
-    double q;
-    double rank;        /* of its attribute, larger is better */
-    size_t role_others; /* unaffected hosts of the same roles that have it */
-    bool guilty;        /* part of what its attribute explains */
-    bool versions;
-    double attribute_p;
-};
-
-static int by_key(const void *a, const void *b)
-{
-    const struct value *x = a;
-    const struct value *y = b;
-    if (x->name != y->name)
-        return x->name < y->name ? -1 : 1;
-    return (x->value > y->value) - (x->value < y->value);
-}
-
-static struct value *find_value(struct value *values, size_t count, uint32_t name, uint32_t value)
-{
-    struct value key = {.name = name, .value = value};
-    return count == 0 ? NULL : bsearch(&key, values, count, sizeof key, by_key);
-}
-
 /* Our own bookkeeping attributes, and what names a host rather than describes it. */
 static bool is_testable(const char *name)
 {
@@ -119,40 +87,22 @@ static void note_time(struct value *value, const struct fleet_host *host,
         value->before++;
 }
 
-static enum status list_values(const struct explain_input *input, struct value **ret_values,
-                               size_t *ret_count)
+static enum status list_values(const struct explain_input *input, struct valueset *values)
 {
-    size_t room = 0;
-    for (size_t i = 0; i < input->affected_count; i++)
-        room += input->fleet->hosts[input->affected[i]].fact_count;
-    struct value *values = calloc(room + 1, sizeof *values);
-    if (values == NULL)
-        return ST_NOMEM;
-    size_t count = 0;
     for (size_t i = 0; i < input->affected_count; i++) {
         const struct fleet_host *host = &input->fleet->hosts[input->affected[i]];
         for (size_t k = 0; k < host->fact_count; k++) {
             const struct fleet_fact *fact = &host->facts[k];
+            struct value *value;
             if (!is_testable(input->fleet->texts[fact->name]))
                 continue;
-            values[count] = (struct value){.name = fact->name, .value = fact->value, .with = 1};
-            note_time(&values[count++], host, fact, input->since_us[i]);
+            if (valueset_add(values, fact->name, fact->value, &value) != ST_OK)
+                return ST_NOMEM;
+            value->with++;
+            note_time(value, host, fact, input->since_us[i]);
         }
     }
-    if (count > 0)
-        qsort(values, count, sizeof *values, by_key);
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (kept > 0 && by_key(&values[kept - 1], &values[i]) == 0) {
-            values[kept - 1].with++;
-            values[kept - 1].before += values[i].before;
-            values[kept - 1].after += values[i].after;
-        } else {
-            values[kept++] = values[i];
-        }
-    }
-    *ret_values = values;
-    *ret_count = kept;
+    valueset_sort(values);
     return ST_OK;
 }
 
@@ -185,14 +135,13 @@ static size_t mark_peers(const struct explain_input *input, bool *peer)
     return peers;
 }
 
-static void count_others(const struct explain_input *input, const bool *peer, struct value *values,
-                         size_t count)
+static void count_others(const struct explain_input *input, const bool *peer,
+                         const struct valueset *values)
 {
     for (size_t i = 0; i < input->unaffected_count; i++) {
         const struct fleet_host *host = &input->fleet->hosts[input->unaffected[i]];
         for (size_t k = 0; k < host->fact_count; k++) {
-            struct value *value =
-                find_value(values, count, host->facts[k].name, host->facts[k].value);
+            struct value *value = valueset_find(values, host->facts[k].name, host->facts[k].value);
             if (value == NULL)
                 continue;
             value->others++;
@@ -200,7 +149,7 @@ static void count_others(const struct explain_input *input, const bool *peer, st
         }
         for (size_t k = 0; k < host->change_count; k++) {
             struct value *value =
-                find_value(values, count, host->changes[k].name, host->changes[k].old_value);
+                valueset_find(values, host->changes[k].name, host->changes[k].old_value);
             if (value != NULL && fleet_fact(host, value->name) != value->value)
                 value->moved++;
         }
@@ -307,9 +256,10 @@ static int by_p(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static enum status judge_values(const struct explain_input *input, struct value *values,
-                                size_t count)
+static enum status judge_values(const struct explain_input *input, const struct valueset *set)
 {
+    struct value *values = set->items;
+    size_t count = set->count;
     AUTO_FREE bool *peer = calloc(input->unaffected_count + 1, sizeof *peer);
     size_t n = input->affected_count;
     size_t m = input->unaffected_count;
@@ -318,7 +268,7 @@ static enum status judge_values(const struct explain_input *input, struct value 
     if (order == NULL || p == NULL || peer == NULL)
         return ST_NOMEM;
     size_t peers = mark_peers(input, peer);
-    count_others(input, peer, values, count);
+    count_others(input, peer, set);
     for (size_t i = 0; i < count; i++) {
         order[i] = &values[i];
         values[i].p = explain_fisher(values[i].with, n - values[i].with, values[i].others,
@@ -482,9 +432,8 @@ enum status explain_hosts(const struct explain_input *given, struct arena *arena
     struct explain_input of = *given;
     const struct explain_input *input = &of;
     AUTO_FREE uint32_t *others = calloc(given->unaffected_count + 1, sizeof *others);
-    AUTO_FREE struct value *values = NULL;
+    AUTO_VALUESET struct valueset values = {0};
     AUTO_STRBUF struct strbuf note = STRBUF_INIT;
-    size_t count = 0;
     if (others == NULL || exposed_hosts(given, others, &of.unaffected_count) != ST_OK)
         return ST_NOMEM;
     of.unaffected = others;
@@ -493,10 +442,10 @@ enum status explain_hosts(const struct explain_input *given, struct arena *arena
     if (!enough)
         strbuf_printf(&note, "Too few hosts to tell: %zu affected, %zu unaffected.",
                       input->affected_count, input->unaffected_count);
-    else if (list_values(input, &values, &count) != ST_OK ||
-             judge_values(input, values, count) != ST_OK ||
-             keep_best(input, values, count, arena, &explanation) != ST_OK)
+    else if (list_values(input, &values) != ST_OK || judge_values(input, &values) != ST_OK ||
+             keep_best(input, values.items, values.count, arena, &explanation) != ST_OK)
         return ST_NOMEM;
+    size_t count = values.count;
     explanation.tested = count;
     if (enough && count == 0)
         strbuf_puts(&note, "No attributes or drivers of these hosts are known.");

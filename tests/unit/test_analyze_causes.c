@@ -2,6 +2,7 @@
 /* What separates affected hosts: pairs of values, first bad and good versions, rates around a
  * change; by whole fleets, and the order of versions by itself. */
 #include "server/analyze/mover.h"
+#include "server/analyze/valueset.h"
 #include "server/analyze/version.h"
 #include "tests/support/analyze_fleet.h"
 
@@ -210,6 +211,32 @@ START_TEST(mover_of_what_rises_at_once_is_the_one_that_rose_first)
 }
 END_TEST
 
+START_TEST(valueset_keeps_each_pair_once_and_finds_it_before_and_after_sorting)
+{
+    AUTO_VALUESET struct valueset set = {0};
+    struct value *value;
+    ck_assert_ptr_null(valueset_find(&set, 1, 1));
+    for (uint32_t i = 0; i < 6000; i++) {
+        ck_assert_int_eq(valueset_add(&set, i % 1500, 7 * i % 3000, &value), ST_OK);
+        value->with++;
+    }
+    ck_assert_uint_eq(set.count, 3000);
+    for (int sorted = 0; sorted < 2; sorted++) {
+        for (uint32_t i = 0; i < 6000; i++) {
+            value = valueset_find(&set, i % 1500, 7 * i % 3000);
+            ck_assert(value != NULL && value->name == i % 1500 && value->value == 7 * i % 3000);
+            ck_assert_uint_eq(value->with, 2);
+        }
+        ck_assert_ptr_null(valueset_find(&set, 1, 3000));
+        valueset_sort(&set);
+    }
+    for (size_t i = 1; i < set.count; i++)
+        ck_assert(set.items[i - 1].name < set.items[i].name ||
+                  (set.items[i - 1].name == set.items[i].name &&
+                   set.items[i - 1].value < set.items[i].value));
+}
+END_TEST
+
 Suite *analyze_causes_suite(void)
 {
     Suite *suite = suite_create("analyze_causes");
@@ -222,6 +249,7 @@ Suite *analyze_causes_suite(void)
     tcase_add_test(causes, explain_rates_before_and_after_a_change_are_told);
     tcase_add_test(causes, explain_hosts_that_have_just_started_do_not_speak_against_a_cause);
     tcase_add_test(causes, mover_of_what_rises_at_once_is_the_one_that_rose_first);
+    tcase_add_test(causes, valueset_keeps_each_pair_once_and_finds_it_before_and_after_sorting);
     suite_add_tcase(suite, causes);
     return suite;
 }
