@@ -8,6 +8,7 @@
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": follow */
 #define APART_MAX       0.02  /* see mover_pair.apart */
+#define APART_FIT       0.05  /* the same where the fit is good: noise, but not another course */
 #define FIT_MIN         0.985 /* see mover_pair.fit */
 #define SHAPE_APART_MAX 26.0  /* mean difference of two signatures, of 255 */
 #define LEVEL_BYTES_MIN (1024.0 * 1024)
@@ -22,7 +23,7 @@ bool follow_alike(const struct feature *a, const struct feature *b)
 {
     struct mover_pair pair;
     if (mover_compare(a, b, NAN, NAN, &pair))
-        return pair.apart <= APART_MAX || pair.fit >= FIT_MIN;
+        return pair.apart <= APART_MAX || (pair.fit >= FIT_MIN && pair.apart <= APART_FIT);
     double apart = 0;
     for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
         apart += abs((int)a->signature[i] - (int)b->signature[i]);
