@@ -10,6 +10,7 @@
 #define APART_MAX       0.02  /* see mover_pair.apart */
 #define APART_FIT       0.05  /* the same where the fit is good: noise, but not another course */
 #define FIT_MIN         0.985 /* see mover_pair.fit */
+#define FIT_LEAST       0.95  /* the same where one grows steadily: both do, or it is chance */
 #define SHAPE_APART_MAX 26.0  /* mean difference of two signatures, of 255 */
 #define LEVEL_BYTES_MIN (1024.0 * 1024)
 #define LEVEL_TIMES     3.0  /* as much as nearly all hosts without the leak hold */
@@ -22,8 +23,10 @@
 bool follow_alike(const struct feature *a, const struct feature *b)
 {
     struct mover_pair pair;
+    bool both_jump = a->shape == SHAPE_BURSTY && b->shape == SHAPE_BURSTY;
     if (mover_compare(a, b, NAN, NAN, &pair))
-        return pair.apart <= APART_MAX || (pair.fit >= FIT_MIN && pair.apart <= APART_FIT);
+        return (pair.apart <= APART_MAX && (both_jump || pair.fit >= FIT_LEAST)) ||
+               (pair.apart <= APART_FIT && pair.fit >= FIT_MIN);
     double apart = 0;
     for (size_t i = 0; i < FEATURE_SIGNATURE; i++)
         apart += abs((int)a->signature[i] - (int)b->signature[i]);

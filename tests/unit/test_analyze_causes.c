@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What separates affected hosts: pairs of values, first bad and good versions, rates around a
  * change; by whole fleets, and the order of versions by itself. */
+#include "server/analyze/follow.h"
 #include "server/analyze/mover.h"
 #include "server/analyze/valueset.h"
 #include "server/analyze/version.h"
@@ -211,6 +212,27 @@ START_TEST(mover_of_what_rises_at_once_is_the_one_that_rose_first)
 }
 END_TEST
 
+/* Two rows of which most points lie on one line: in step when all do, not when the others stray. */
+START_TEST(follow_rows_that_share_most_points_but_not_the_course_are_not_in_step)
+{
+    enum { POINTS = 30 };
+    float hours[POINTS];
+    uint32_t first[POINTS];
+    uint32_t second[POINTS];
+    struct curve curves[2] = {{POINTS, hours, NULL, first}, {POINTS, hours, NULL, second}};
+    struct feature a = {.shape = SHAPE_GROWING, .curve = &curves[0]};
+    struct feature b = {.shape = SHAPE_GROWING, .curve = &curves[1]};
+    for (uint32_t i = 0; i < POINTS; i++) {
+        hours[i] = (float)i - POINTS + 1;
+        first[i] = 1000 + 10000 * i;
+        second[i] = 500 + 5000 * i;
+        if (_i == 1 && i > 6 && i % 3 == 1)
+            second[i] += i % 2 == 1 ? 25000 : -25000u;
+    }
+    ck_assert_int_eq(follow_alike(&a, &b), _i == 0);
+}
+END_TEST
+
 START_TEST(valueset_keeps_each_pair_once_and_finds_it_before_and_after_sorting)
 {
     AUTO_VALUESET struct valueset set = {0};
@@ -250,6 +272,8 @@ Suite *analyze_causes_suite(void)
     tcase_add_test(causes, explain_hosts_that_have_just_started_do_not_speak_against_a_cause);
     tcase_add_test(causes, mover_of_what_rises_at_once_is_the_one_that_rose_first);
     tcase_add_test(causes, valueset_keeps_each_pair_once_and_finds_it_before_and_after_sorting);
+    tcase_add_loop_test(
+        causes, follow_rows_that_share_most_points_but_not_the_course_are_not_in_step, 0, 2);
     suite_add_tcase(suite, causes);
     return suite;
 }
