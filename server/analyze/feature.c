@@ -22,6 +22,17 @@
 #define WORKLOAD_R          0.85
 #define WORKLOAD_ELASTICITY 2.5
 
+/* fmin and fmax are calls into the library, for the sake of NAN; bytes are never that. */
+static inline double lesser(double a, double b)
+{
+    return b < a ? b : a;
+}
+
+static inline double greater(double a, double b)
+{
+    return b > a ? b : a;
+}
+
 /* The part of the series that is judged: the current boot without its warm-up. */
 struct view {
     const double *hours;
@@ -56,7 +67,7 @@ static size_t find_onset(const struct view *view, double *ret_lowest)
 {
     double lowest = view->bytes[0];
     for (size_t i = 1; i < view->count; i++)
-        lowest = fmin(lowest, view->bytes[i]);
+        lowest = lesser(lowest, view->bytes[i]);
     double limit = lowest + ONSET_SHARE * (view->bytes[view->count - 1] - lowest);
     size_t onset = 0;
     for (size_t i = 0; i < view->count; i++) {
@@ -100,8 +111,8 @@ static double deepest_fall(const struct view *view, size_t onset)
     double top = view->bytes[onset];
     double fall = 0;
     for (size_t i = onset; i < view->count; i++) {
-        top = fmax(top, view->bytes[i]);
-        fall = fmax(fall, top - view->bytes[i]);
+        top = greater(top, view->bytes[i]);
+        fall = greater(fall, top - view->bytes[i]);
     }
     return fall;
 }
@@ -265,6 +276,8 @@ static void measure_range(const struct series *series, struct feature *feature)
 {
     double low = INFINITY;
     double high = -INFINITY;
+    double peak = 0;
+    double swing = 0;
     double began = series->hours[0];
     for (size_t i = 0; i < series->count; i++) {
         bool current = i >= series->boot_first;
@@ -274,13 +287,15 @@ static void measure_range(const struct series *series, struct feature *feature)
             began = series->hours[i];
         }
         double age = current ? series->uptime_hours + series->hours[i] : series->hours[i] - began;
-        feature->peak = fmaxf(feature->peak, (float)series->bytes[i]);
+        peak = greater(peak, series->bytes[i]);
         if (age < WARM_UP_HOURS)
             continue;
-        low = fmin(low, series->bytes[i]);
-        high = fmax(high, series->bytes[i]);
-        feature->swing = fmaxf(feature->swing, (float)(high - low));
+        low = lesser(low, series->bytes[i]);
+        high = greater(high, series->bytes[i]);
+        swing = greater(swing, high - low);
     }
+    feature->peak = (float)peak;
+    feature->swing = (float)swing;
 }
 
 static void vote_windows(const struct view *view, struct feature *feature)

@@ -7,6 +7,7 @@
 void fleet_done(struct fleet *fleet)
 {
     arena_done(&fleet->arena);
+    reader_free(fleet->reader);
     free(fleet->hosts);
     free(fleet->faults);
     free(fleet->texts);

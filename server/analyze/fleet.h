@@ -94,8 +94,11 @@ struct fleet_fault {
     const char *reason;
 };
 
+struct reader;
+
 struct fleet {
     struct arena arena;
+    struct reader *reader;      /* of hosts; NULL until the first */
     struct fleet_fault *faults; /* sorted by id with the hosts */
     size_t fault_count;
     size_t fault_capacity;
@@ -110,6 +113,7 @@ struct fleet {
 };
 
 void fleet_done(struct fleet *fleet);
+void reader_free(struct reader *reader); /* NULL allowed */
 /* Place of the text, added when new. ST_NOMEM. */
 enum status fleet_intern(struct fleet *fleet, const char *text, uint32_t *ret_place) MUST_CHECK;
 /* Reads one host up to as_of_us. A host without a usable point is kept out; one whose newest point

@@ -3,41 +3,64 @@
 
 #include <math.h>
 
-static void swap(double *a, double *b)
+static void sort_few(double *values, size_t count)
 {
-    double kept = *a;
-    *a = *b;
-    *b = kept;
+    for (size_t i = 1; i < count; i++) {
+        double value = values[i];
+        size_t at = i;
+        for (; at > 0 && value < values[at - 1]; at--)
+            values[at] = values[at - 1];
+        values[at] = value;
+    }
 }
 
-/* Moves the k-th smallest to place k, smaller ones before it (Hoare's find, middle pivot: equal
- * and sorted inputs stay linear). */
+static double middle_of(double a, double b, double c)
+{
+    double low = a < b ? a : b;
+    double high = a < b ? b : a;
+    return c < low ? low : c > high ? high : c;
+}
+
+/* Moves the values below the pivot to the front and returns how many they are. Which way a
+ * comparison goes is not to be foreseen, so nothing branches on it. */
+static size_t part(double *values, size_t count, double pivot)
+{
+    size_t below = 0;
+    for (size_t i = 0; i < count; i++) {
+        double value = values[i];
+        values[i] = values[below];
+        values[below] = value;
+        below += value < pivot;
+    }
+    return below;
+}
+
+/* Moves the k-th smallest to place k, smaller ones before it (Hoare's find). */
 static void select_nth(double *values, size_t count, size_t k)
 {
-    size_t left = 0;
-    size_t right = count - 1;
-    while (left < right) {
-        double pivot = values[left + (right - left) / 2];
-        size_t i = left;
-        size_t j = right;
-        for (;;) {
-            while (values[i] < pivot)
-                i++;
-            while (pivot < values[j])
-                j--;
-            if (i >= j)
-                break;
-            swap(&values[i], &values[j]);
-            i++;
-            j--;
+    size_t few = 16;
+    while (count > few) {
+        double pivot = middle_of(values[0], values[count / 2], values[count - 1]);
+        size_t below = part(values, count, pivot);
+        if (k < below) {
+            count = below;
+            continue;
         }
-        /* values[left..j] <= pivot <= values[j+1..right], give or take the middle itself */
-        size_t split = values[j] <= pivot ? j : j - 1;
-        if (k <= split)
-            right = split == right ? right - 1 : split;
-        else
-            left = split + 1;
+        if (below == 0) { /* none is smaller: those that are equal are in their place */
+            for (size_t i = 0; i < count; i++) {
+                double value = values[i];
+                values[i] = values[below];
+                values[below] = value;
+                below += value <= pivot;
+            }
+            if (k < below)
+                return;
+        }
+        values += below;
+        count -= below;
+        k -= below;
     }
+    sort_few(values, count);
 }
 
 double robust_quantile(double *values, size_t count, double q)
@@ -98,29 +121,125 @@ static size_t thin(const double *t, const double *y, size_t count, struct robust
     return kept;
 }
 
+/* All slopes between two points, in no order. */
+static size_t fill_pairs(const struct robust_scratch *scratch, size_t n, double *pair)
+{
+    size_t pairs = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        double t = scratch->t[i];
+        double y = scratch->y[i];
+        for (size_t j = i + 1; j < n; j++) {
+            double apart = scratch->t[j] - t;
+            pair[pairs] = (scratch->y[j] - y) / apart;
+            pairs += apart > 0;
+        }
+    }
+    return pairs;
+}
+
+/* Copies what lies around the ranks first to last into `near`, going by a sample: one pass without
+ * branches is cheaper than the first rounds of a selection, and the ranks of a slope's interval lie
+ * close together. Returns how many; *ret_below of the others are smaller than those. */
+static size_t keep_near(const double *values, size_t count, size_t first, size_t last, double *near,
+                        size_t *ret_below)
+{
+    enum { SAMPLE = 64, MARGIN = 9 }; /* two standard deviations of a rank in the sample */
+    double sample[SAMPLE];
+    for (size_t i = 0; i < SAMPLE; i++)
+        sample[i] = values[i * count / SAMPLE];
+    sort_few(sample, SAMPLE);
+    size_t low = first * SAMPLE / count;
+    size_t high = last * SAMPLE / count + 1 + MARGIN;
+    double lowest = low < MARGIN ? -INFINITY : sample[low - MARGIN];
+    double highest = high >= SAMPLE ? INFINITY : sample[high];
+    size_t below = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        double value = values[i];
+        below += value < lowest;
+        near[kept] = value;
+        kept += (size_t)(value >= lowest) & (size_t)(value <= highest);
+    }
+    if (below <= first && last < below + kept) {
+        *ret_below = below;
+        return kept;
+    }
+    for (size_t i = 0; i < count; i++) /* the sample was not like the rest */
+        near[i] = values[i];
+    *ret_below = 0;
+    return count;
+}
+
+/* A place between two ranks, as robust_quantile has it. */
+struct rank {
+    size_t low;
+    double rest;
+};
+
+static struct rank rank_of(size_t count, double q)
+{
+    double place = q * (double)(count - 1);
+    size_t low = (size_t)place;
+    if (low >= count - 1)
+        low = count - 1;
+    return (struct rank){low, place - (double)low};
+}
+
+/* The quantile, when values[from..to) hold just the ranks from..to-1 and values[to] is in its
+ * place. */
+static double value_of(double *values, size_t count, size_t from, size_t to, struct rank rank)
+{
+    size_t low = rank.low;
+    if (low >= from && low < to)
+        select_nth(values + from, to - from, low - from);
+    double at = values[low];
+    if (rank.rest <= 0 || low + 1 >= count)
+        return at;
+    size_t end = low < to && to < count ? to + 1 : count;
+    double next = values[low + 1];
+    for (size_t i = low + 2; i < end; i++)
+        next = values[i] < next ? values[i] : next;
+    return at + rank.rest * (next - at);
+}
+
+/* Median and a quantile on either side of it: what robust_quantile says of each, for the price of
+ * one. */
+static void slope_interval(struct robust_scratch *scratch, size_t pairs, double low_q,
+                           double high_q, struct robust_trend *trend)
+{
+    struct rank middle = rank_of(pairs, 0.5);
+    struct rank low = rank_of(pairs, low_q);
+    struct rank high = rank_of(pairs, high_q);
+    double *values = scratch->pair;
+    size_t count = pairs;
+    if (pairs > 256) {
+        size_t last = high.low + 1 < pairs ? high.low + 1 : high.low;
+        size_t below;
+        count = keep_near(scratch->pair, pairs, low.low, last, scratch->near, &below);
+        values = scratch->near;
+        middle.low -= below;
+        low.low -= below;
+        high.low -= below;
+    }
+    trend->slope = value_of(values, count, 0, count, middle);
+    trend->slope_low = value_of(values, count, 0, middle.low, low);
+    trend->slope_high = value_of(values, count, middle.low + 1, count, high);
+}
+
 bool robust_theil_sen(const double *t, const double *y, size_t count,
                       struct robust_scratch *scratch, struct robust_trend *ret_trend)
 {
     if (count < 3)
         return false;
     size_t n = thin(t, y, count, scratch);
-    size_t pairs = 0;
-    for (size_t i = 0; i + 1 < n; i++) {
-        for (size_t j = i + 1; j < n; j++) {
-            double apart = scratch->t[j] - scratch->t[i];
-            if (apart > 0)
-                scratch->pair[pairs++] = (scratch->y[j] - scratch->y[i]) / apart;
-        }
-    }
+    size_t pairs = fill_pairs(scratch, n, scratch->pair);
     if (pairs == 0)
         return false;
     /* Kendall's variance of the number of concordant pairs; 1.2816 is the normal 90 % point. */
     double m = (double)n;
     double reach = 1.2816 * sqrt(m * (m - 1) * (2 * m + 5) / 18) / (2 * (double)pairs);
     struct robust_trend trend;
-    trend.slope = robust_median(scratch->pair, pairs);
-    trend.slope_low = robust_quantile(scratch->pair, pairs, fmax(0.5 - reach, 0));
-    trend.slope_high = robust_quantile(scratch->pair, pairs, fmin(0.5 + reach, 1));
+    slope_interval(scratch, pairs, fmax(0.5 - reach, 0), fmin(0.5 + reach, 1), &trend);
     for (size_t i = 0; i < n; i++)
         scratch->pair[i] = scratch->y[i] - trend.slope * scratch->t[i];
     trend.intercept = robust_median(scratch->pair, n);

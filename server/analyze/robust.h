@@ -36,7 +36,8 @@ struct robust_trend {
 };
 
 struct robust_scratch {
-    double pair[ROBUST_TREND_PAIRS];
+    double pair[ROBUST_TREND_PAIRS + 1]; /* written one ahead, as the next is */
+    double near[ROBUST_TREND_PAIRS];
     double t[ROBUST_TREND_POINTS];
     double y[ROBUST_TREND_POINTS];
 };
