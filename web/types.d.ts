@@ -144,7 +144,7 @@ interface Overview extends OverviewFleet {
   as_of: Time;
   analyzed_at: Time;
   server_time: Time;
-  hosts: { total: number; reporting: number; silent: number; in_findings: number; awaiting: number; standing: Standing };
+  hosts: { total: number; reporting: number; silent: number; faulty: number; in_findings: number; awaiting: number; standing: Standing };
   snapshots: { last_hour: number; last_day: number };
   pools: { nonpaged_bytes: Bytes; paged_bytes: Bytes };
   findings: {
@@ -184,6 +184,8 @@ interface HostItem {
   worst_severity: Severity | null;
   simulated: boolean;
   silent: boolean;
+  faulty_since: Time;
+  faulty_reason: string | null;
   awaiting_first_snapshot: boolean;
   enrolled_at: Time;
   agent: { version: string | null; waiting: number | null; dropped: number | null; simulated: boolean } | null;

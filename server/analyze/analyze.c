@@ -3,6 +3,7 @@
 
 #include "server/analyze/build.h"
 #include "server/analyze/exhaust.h"
+#include "server/analyze/fault.h"
 #include "server/analyze/shift.h"
 
 #include <math.h>
@@ -216,9 +217,10 @@ static enum status tell_faults(const struct fleet *fleet, struct finding_list *l
     for (size_t i = 0; i < fleet->fault_count; i++) {
         const struct fleet_fault *from = &fleet->faults[i];
         struct finding_fault *to = &list->faults[list->fault_count++];
-        *to = (struct finding_fault){
-            arena_strdup(&list->arena, from->id),
-            from->name == NULL ? NULL : arena_strdup(&list->arena, from->name), from->reason};
+        *to = (struct finding_fault){arena_strdup(&list->arena, from->id),
+                                     from->name == NULL ? NULL
+                                                        : arena_strdup(&list->arena, from->name),
+                                     from->fault->code, from->fault->reason};
         if (to->host_id == NULL || (from->name != NULL && to->host_name == NULL))
             return ST_NOMEM;
     }

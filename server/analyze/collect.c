@@ -234,7 +234,7 @@ static enum status read_host(struct reader *reader, const struct analyze_host *h
 }
 
 static enum status add_fault(struct fleet *fleet, const struct analyze_host *host,
-                             const char *reason)
+                             const struct fault *fault)
 {
     if (fleet->fault_count == fleet->fault_capacity) {
         size_t capacity = fleet->fault_capacity == 0 ? 8 : fleet->fault_capacity * 2;
@@ -244,12 +244,12 @@ static enum status add_fault(struct fleet *fleet, const struct analyze_host *hos
         fleet->faults = faults;
         fleet->fault_capacity = capacity;
     }
-    struct fleet_fault fault = {arena_strdup(&fleet->arena, host->id),
+    struct fleet_fault added = {arena_strdup(&fleet->arena, host->id),
                                 host->name == NULL ? NULL : arena_strdup(&fleet->arena, host->name),
-                                reason};
-    if (fault.id == NULL || (host->name != NULL && fault.name == NULL))
+                                fault};
+    if (added.id == NULL || (host->name != NULL && added.name == NULL))
         return ST_NOMEM;
-    fleet->faults[fleet->fault_count++] = fault;
+    fleet->faults[fleet->fault_count++] = added;
     return ST_OK;
 }
 

@@ -32,7 +32,13 @@ static double pool_sum(const struct snapshot_table *table)
     return wide;
 }
 
-const char *fault_of(const struct analyze_point *point)
+static const struct fault faults[] = {
+    {"boot_after_snapshot", "its newest snapshot tells a boot that is later than the snapshot"},
+    {"nonpaged_beyond_memory", "its nonpaged rows hold more together than the machine has memory"},
+    {"paged_beyond_commit", "its paged rows hold more together than the machine can commit"},
+};
+
+const struct fault *fault_of(const struct analyze_point *point)
 {
     const struct snapshot_totals *totals = point->totals;
     double ram = totals != NULL && totals_has(totals, TOTAL_PHYSICAL_BYTES)
@@ -42,12 +48,12 @@ const char *fault_of(const struct analyze_point *point)
                         ? (double)totals->value[TOTAL_COMMIT_LIMIT_BYTES]
                         : 0;
     if (point->boot_at_us != TIME_UNKNOWN && point->boot_at_us > point->taken_at_us + US_PER_HOUR)
-        return "its newest snapshot tells a boot that is later than the snapshot";
+        return &faults[0];
     ram = ram >= 1e6 && ram < MOST_BYTES ? ram : MOST_BYTES;
     if (pool_sum(&point->table[POOL_NONPAGED]) > FAULT_TIMES * ram)
-        return "its nonpaged rows hold more together than the machine has memory";
+        return &faults[1];
     commit = commit >= 1e6 && commit < MOST_BYTES ? fmax(commit, ram) : MOST_BYTES;
     if (pool_sum(&point->table[POOL_PAGED]) > FAULT_TIMES * commit)
-        return "its paged rows hold more together than the machine can commit";
+        return &faults[2];
     return NULL;
 }

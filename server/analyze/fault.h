@@ -5,9 +5,14 @@
 
 #include "server/analyze/analyze.h"
 
-/* Why this snapshot cannot be true, in words that live as long as the program; NULL: it may be.
- * Nonpaged pool lies in RAM, paged pool in what can be committed. Clocks may be wrong, but a boot
- * is never after the snapshot of the same clock. */
-const char *fault_of(const struct analyze_point *point);
+struct fault {
+    const char *code;   /* for programs */
+    const char *reason; /* for people: a sentence without its end */
+};
+
+/* Why this snapshot cannot be true; NULL: it may be. Kept by the program. Nonpaged pool lies in
+ * RAM, paged pool in what can be committed. Clocks may be wrong, but a boot is never after the
+ * snapshot of the same clock. */
+const struct fault *fault_of(const struct analyze_point *point);
 
 #endif

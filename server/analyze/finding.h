@@ -125,7 +125,8 @@ struct finding {
 struct finding_fault {
     const char *host_id;
     const char *host_name; /* NULL: unknown */
-    const char *reason;    /* a whole sentence without its end, kept by the program */
+    const char *code;      /* for programs, see fault.h; both are kept by the program */
+    const char *reason;    /* a whole sentence without its end */
 };
 
 struct finding_list {

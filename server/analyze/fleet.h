@@ -87,11 +87,13 @@ struct fleet_host {
     struct fleet_failing failing;
 };
 
+struct fault;
+
 /* A host whose newest snapshot cannot be true; nothing else of it is kept. */
 struct fleet_fault {
     const char *id;
     const char *name; /* NULL: unknown */
-    const char *reason;
+    const struct fault *fault;
 };
 
 struct reader;

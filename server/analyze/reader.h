@@ -20,9 +20,9 @@ struct reader {
     struct fleet_host host;
     const struct analyze_point **points; /* usable ones */
     size_t count;
-    uint16_t *boot;    /* boot number of each */
-    size_t boot_first; /* where the current boot begins */
-    const char *fault; /* of the newest point; NULL: none */
+    uint16_t *boot;            /* boot number of each */
+    size_t boot_first;         /* where the current boot begins */
+    const struct fault *fault; /* of the newest point; NULL: none */
     struct feature *features;
     size_t feature_room;
     struct feature_scratch scratch;

@@ -312,6 +312,7 @@ enum status api_hosts_get(struct req *rq, struct resp *rs, struct err *err)
     AUTO_HOST_STATE const struct host_state *host = NULL;
     AUTO_DBLEASE struct db *db = NULL;
     AUTO_FINDING_HOST_COUNTS struct finding_host_counts counts = {0};
+    AUTO_STORE_FAULTS struct store_faults faults = {0};
     enum status status = req_query_only(rq, NULL, 0, err);
 
     if (status == ST_OK)
@@ -322,10 +323,12 @@ enum status api_hosts_get(struct req *rq, struct resp *rs, struct err *err)
     if (host == NULL)
         return reply_awaiting(db, rq->args[0], rs, err);
     status = store_findings_hosts(db, &counts, err);
+    if (status == ST_OK)
+        status = store_faults_list(db, &faults, err);
     if (status != ST_OK)
         return status;
     json_open(&rs->body, '{');
-    api_host_write(host, &counts, &rs->body);
+    api_host_write(host, &counts, &faults, &rs->body);
     write_attributes(host, &rs->body);
     write_totals(host, &rs->body);
     status = write_stored(db, host, &rs->body, err);

@@ -28,6 +28,8 @@ static const struct list_column columns[] = {
     LIST_COLUMN_ENUM(struct host_item, worst_severity, api_severity_names),
     COLUMN(simulated, LIST_BOOL),
     COLUMN(silent, LIST_BOOL),
+    COLUMN(faulty_since, LIST_TIME),
+    COLUMN(faulty_reason, LIST_TEXT),
     COLUMN(awaiting_first_snapshot, LIST_BOOL),
     COLUMN(enrolled_at, LIST_TIME),
     COLUMN(agent, LIST_JSON),
@@ -56,12 +58,13 @@ static void write_members(const struct host_item *item, struct strbuf *out)
 }
 
 void api_host_write(const struct host_state *host, const struct finding_host_counts *counts,
-                    struct strbuf *out)
+                    const struct store_faults *faults, struct strbuf *out)
 {
     AUTO_ARENA struct arena arena = {0};
     struct host_item item;
 
-    host_item_fill(host, host_item_count(counts, host->id), clock_wall_us(), &arena, &item);
+    host_item_fill(host, host_item_count(counts, host->id), store_fault_of(faults, host->id),
+                   clock_wall_us(), &arena, &item);
     write_members(&item, out);
 }
 
@@ -75,12 +78,15 @@ void api_host_write_awaiting(const struct store_awaiting *awaiting, struct strbu
 }
 
 static enum status read_stored(const struct req *rq, struct finding_host_counts *ret_counts,
+                               struct store_faults *ret_faults,
                                struct store_awaiting_list *ret_awaiting, struct err *err)
 {
     AUTO_DBLEASE struct db *db = NULL;
     enum status status = api_lease(rq, &db, err);
     if (status == ST_OK)
         status = store_findings_hosts(db, ret_counts, err);
+    if (status == ST_OK)
+        status = store_faults_list(db, ret_faults, err);
     return status == ST_OK ? store_hosts_awaiting(db, NULL, ret_awaiting, err) : status;
 }
 
@@ -90,6 +96,7 @@ enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err)
     AUTO_FLEET_LIST struct fleet_list list = {0};
     AUTO_FINDING_HOST_COUNTS struct finding_host_counts counts = {0};
     AUTO_AWAITING_LIST struct store_awaiting_list awaiting = {0};
+    AUTO_STORE_FAULTS struct store_faults faults = {0};
     AUTO_ARENA struct arena arena = {0};
     static const char *const names[] = {LIST_PARAMETERS, HOST_FILTER_PARAMETERS};
     struct host_filter filter;
@@ -101,7 +108,7 @@ enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err)
     if (status == ST_OK)
         status = list_query_read(rq, &spec, &query, err);
     if (status == ST_OK)
-        status = read_stored(rq, &counts, &awaiting, err);
+        status = read_stored(rq, &counts, &faults, &awaiting, err);
     if (status == ST_OK && (status = fleet_list(rq->app->fleet, &list)) != ST_OK)
         err_set(err, status, "could not list the hosts: out of memory");
     if (status != ST_OK)
@@ -113,8 +120,8 @@ enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err)
     if (items == NULL)
         return err_set(err, ST_NOMEM, "could not list the hosts: out of memory");
     for (size_t i = 0; i < list.count; i++) {
-        host_item_fill(list.items[i], host_item_count(&counts, list.items[i]->id), now, &arena,
-                       &items[count]);
+        host_item_fill(list.items[i], host_item_count(&counts, list.items[i]->id),
+                       store_fault_of(&faults, list.items[i]->id), now, &arena, &items[count]);
         count += host_filter_takes(&filter, &items[count]);
     }
     for (size_t i = 0; i < awaiting.count; i++) {

@@ -6,6 +6,7 @@
 #include "common/strbuf.h"
 #include "server/http/http.h"
 #include "server/state/fleet.h"
+#include "server/store/store_faults.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_hosts.h"
 
@@ -20,7 +21,7 @@ enum status api_hosts_compare(struct req *rq, struct resp *rs, struct err *err);
 
 /* Members of one host as in the list, without braces. counts: how many findings touch a host. */
 void api_host_write(const struct host_state *host, const struct finding_host_counts *counts,
-                    struct strbuf *out);
+                    const struct store_faults *faults, struct strbuf *out);
 /* The same of one that has sent nothing yet. */
 void api_host_write_awaiting(const struct store_awaiting *awaiting, struct strbuf *out);
 

@@ -44,6 +44,7 @@ struct map {
     struct store_fleet_hosts told;
     struct store_fleet_versions versions;
     struct store_awaiting_list awaiting;
+    struct store_faults faults;
     const char **tag_names; /* per tag of the view, made when first asked for */
     struct map_row *rows;
     size_t count;
@@ -62,6 +63,7 @@ static void map_done(struct map *map)
     store_fleet_hosts_done(&map->told);
     store_fleet_versions_done(&map->versions);
     store_awaiting_list_done(&map->awaiting);
+    store_faults_done(&map->faults);
     arena_done(&map->arena);
 }
 #define AUTO_MAP CLEANUP(map_done)
@@ -88,6 +90,7 @@ TEXT(agent, row->item.agent_version)
 TEXT(finding, row->told == NULL ? NULL : row->told->finding_id)
 TEXT(outlier, row->outlier)
 TEXT(driver, row->driver)
+TEXT(faulty, row->item.faulty_reason)
 
 #define NUMBER(name, value)                                                                        \
     static int64_t number_##name(const struct map_row *row)                                        \
@@ -160,6 +163,7 @@ static const struct map_column columns[] = {
     {"nonpaged_mib", MAP_NUMBER, NULL, number_nonpaged_mib, NULL},
     {"paged_mib", MAP_NUMBER, NULL, number_paged_mib, NULL},
     {"nonpaged_limit_mib", MAP_NUMBER, NULL, number_nonpaged_limit_mib, NULL},
+    {"faulty", MAP_DICTIONARY, text_faulty, NULL, NULL},
     {"simulated", MAP_NUMBER, NULL, number_simulated, NULL},
     {"tag_mib", MAP_NUMBER, NULL, number_tag_mib, NULL},
     {"tag_score", MAP_SCORE, NULL, NULL, score_tag},
@@ -336,7 +340,8 @@ static enum status make_rows(struct map *map, const struct host_filter *filter)
         const struct host_state *host = map->list.items[i];
         struct map_row *row = &map->rows[map->count];
         row->told = store_fleet_host(&map->told, host->id);
-        host_item_fill(host, row->told == NULL ? NULL : &row->told->count, now, NULL, &row->item);
+        host_item_fill(host, row->told == NULL ? NULL : &row->told->count,
+                       store_fault_of(&map->faults, host->id), now, NULL, &row->item);
         if (!host_filter_takes(filter, &row->item))
             continue;
         const struct fleet_list *seen = &map->view->list;
@@ -395,6 +400,8 @@ static enum status read_database(const struct req *rq, struct map *map, struct e
 
     if (status == ST_OK)
         status = store_fleet_hosts(db, &map->told, err);
+    if (status == ST_OK)
+        status = store_faults_list(db, &map->faults, err);
     if (status == ST_OK && map->driver != NULL)
         status = store_fleet_versions(db, map->driver, &map->versions, err);
     return status == ST_OK ? store_hosts_awaiting(db, NULL, &map->awaiting, err) : status;

@@ -20,6 +20,7 @@ struct overview {
     struct store_fleet_hosts told; /* what findings say of hosts */
     struct store_fleet_news news;
     struct store_awaiting_list awaiting;
+    struct store_faults faults;
     int64_t since_us;
     int64_t last_hour;
     int64_t last_day;
@@ -45,6 +46,8 @@ static enum status read_database(const struct req *rq, int64_t now, struct overv
         status = store_fleet_news(db, ret->since_us, &ret->news, err);
     if (status == ST_OK)
         status = store_hosts_awaiting(db, NULL, &ret->awaiting, err);
+    if (status == ST_OK)
+        status = store_faults_list(db, &ret->faults, err);
     if (status == ST_OK)
         status = known_view_get(rq->app->known, db, &ret->known, err);
     return status == ST_OK ? store_findings_list(db, &filter, &ret->findings, err) : status;
@@ -167,7 +170,8 @@ static enum status write_overview(const struct req *rq, const struct fleet_list 
     json_time(out, "as_of", as_of);
     json_time(out, "analyzed_at", atomic_load(&rq->app->analyzed_at_us));
     json_time(out, "analyzed_as_of", atomic_load(&rq->app->analyzed_as_of_us));
-    const struct overview_fleet fleet = {list, &overview->told, &overview->awaiting, now};
+    const struct overview_fleet fleet = {list, &overview->told, &overview->awaiting,
+                                         &overview->faults, now};
     enum status status = overview_fleet_write(&fleet, overview->summary.hosts, out);
     overview_checked_write(view, list, overview->news.since_us, out);
     overview_news_write(&overview->news, out);
@@ -204,6 +208,7 @@ enum status api_overview_get(struct req *rq, struct resp *rs, struct err *err)
     store_fleet_hosts_done(&overview.told);
     store_fleet_news_done(&overview.news);
     store_awaiting_list_done(&overview.awaiting);
+    store_faults_done(&overview.faults);
     if (status != ST_OK)
         return status;
     /* The clock ticks, the overview does not: it stands behind what the ETag is made of. */

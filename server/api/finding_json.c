@@ -209,6 +209,7 @@ void findings_json_document(const struct finding_list *list, const struct known_
         json_open(out, '{');
         json_text(out, "id", list->faults[i].host_id);
         json_text(out, "name", list->faults[i].host_name);
+        json_text(out, "code", list->faults[i].code);
         json_text(out, "reason", list->faults[i].reason);
         json_close(out, '}');
     }

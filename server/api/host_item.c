@@ -43,7 +43,8 @@ static const char *agent_text(const struct snapshot_agent *agent, struct arena *
 }
 
 void host_item_fill(const struct host_state *host, const struct finding_host_count *count,
-                    int64_t now, struct arena *arena, struct host_item *item)
+                    const struct store_fault *fault, int64_t now, struct arena *arena,
+                    struct host_item *item)
 {
     int64_t uptime =
         host->boot_at_us == TIME_UNKNOWN ? TIME_UNKNOWN : host->taken_at_us - host->boot_at_us;
@@ -66,6 +67,8 @@ void host_item_fill(const struct host_state *host, const struct finding_host_cou
         .worst_severity = count == NULL ? -1 : (int)count->worst,
         .simulated = api_host_simulated(host),
         .silent = api_host_silent(host, now),
+        .faulty_since = fault == NULL ? TIME_UNKNOWN : fault->since_us,
+        .faulty_reason = fault == NULL ? NULL : fault->code,
         .enrolled_at = TIME_UNKNOWN,
         .band = cohort_band(uptime),
         .agent = arena == NULL ? NULL : agent_text(&host->agent, arena),
@@ -96,6 +99,7 @@ void host_item_fill_awaiting(const struct store_awaiting *awaiting, struct arena
         .paged_bytes = NUMBER_ABSENT,
         .nonpaged_limit_bytes = NUMBER_ABSENT,
         .worst_severity = -1,
+        .faulty_since = TIME_UNKNOWN,
         .awaiting_first_snapshot = true,
         .enrolled_at = awaiting->enrolled_at_us,
         .band = COHORT_BAND_UNKNOWN,
@@ -140,6 +144,8 @@ enum status host_filter_read(const struct req *rq, struct host_filter *ret_filte
     if (status == ST_OK)
         status = api_query_flag(rq, "silent", &filter.silent, err);
     if (status == ST_OK)
+        status = api_query_flag(rq, "faulty", &filter.faulty, err);
+    if (status == ST_OK)
         status = choice_read(rq, "severity", api_severity_names, SEVERITY_COUNT, "none",
                              &filter.severity, err);
     if (status == ST_OK)
@@ -163,6 +169,8 @@ bool host_filter_takes(const struct host_filter *filter, const struct host_item 
     if (filter->finding >= 0 && (item->findings > 0) != filter->finding)
         return false;
     if (filter->silent >= 0 && item->silent != filter->silent)
+        return false;
+    if (filter->faulty >= 0 && (item->faulty_reason != NULL) != filter->faulty)
         return false;
     if (filter->severity != HOST_FILTER_ANY && item->worst_severity != filter->severity)
         return false;

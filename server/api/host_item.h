@@ -10,6 +10,7 @@
 #include "server/analyze/cohort.h"
 #include "server/http/http.h"
 #include "server/state/fleet.h"
+#include "server/store/store_faults.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_hosts.h"
 
@@ -31,6 +32,8 @@ struct host_item {
     int worst_severity;
     bool simulated;
     bool silent;
+    int64_t faulty_since; /* its data cannot be true; TIME_UNKNOWN: nothing is known against it */
+    const char *faulty_reason;    /* a code of server/analyze/fault.h; NULL likewise */
     bool awaiting_first_snapshot; /* enrolled, nothing sent yet */
     int64_t enrolled_at;          /* of those only */
     unsigned band;                /* uptime band, see analyze/cohort.h */
@@ -38,10 +41,11 @@ struct host_item {
     const char *agent_version;
 };
 
-/* Texts are borrowed from the host, or in arena. count NULL: no finding touches it. arena NULL:
- * without `agent`. */
+/* Texts are borrowed from the host and the fault, or in arena. count NULL: no finding touches it;
+ * fault NULL: nothing is wrong with its data. arena NULL: without `agent`. */
 void host_item_fill(const struct host_state *host, const struct finding_host_count *count,
-                    int64_t now_us, struct arena *arena, struct host_item *ret_item);
+                    const struct store_fault *fault, int64_t now_us, struct arena *arena,
+                    struct host_item *ret_item);
 void host_item_fill_awaiting(const struct store_awaiting *awaiting, struct arena *arena,
                              struct host_item *ret_item);
 /* NULL when none touches the host. */
@@ -49,7 +53,7 @@ const struct finding_host_count *host_item_count(const struct finding_host_count
                                                  const char *host_id);
 
 #define HOST_FILTER_PARAMETERS                                                                     \
-    "q", "os.build", "role", "model", "severity", "band", "finding", "silent"
+    "q", "os.build", "role", "model", "severity", "band", "finding", "silent", "faulty"
 #define HOST_FILTER_ANY (-2)
 
 struct host_filter { /* texts NULL, flags -1: any */
@@ -61,6 +65,7 @@ struct host_filter { /* texts NULL, flags -1: any */
     int band;     /* or HOST_FILTER_ANY */
     int finding;
     int silent;
+    int faulty;
 };
 /* ST_INVALID with the parameter's name as field. Texts are borrowed from rq. */
 enum status host_filter_read(const struct req *rq, struct host_filter *ret_filter,

@@ -136,6 +136,7 @@ enum status overview_fleet_write(const struct overview_fleet *fleet, int64_t in_
         json_i64(out, "total", total);
         json_i64(out, "reporting", total - silent);
         json_i64(out, "silent", silent);
+        json_i64(out, "faulty", (int64_t)fleet->faults->count);
         json_i64(out, "in_findings", in_findings);
         json_i64(out, "awaiting", (int64_t)fleet->awaiting->count);
         json_key_open(out, "standing", '{');

@@ -5,6 +5,7 @@
 
 #include "common/strbuf.h"
 #include "server/state/view.h"
+#include "server/store/store_faults.h"
 #include "server/store/store_fleet.h"
 #include "server/store/store_hosts.h"
 
@@ -12,6 +13,7 @@ struct overview_fleet { /* all borrowed */
     const struct fleet_list *list;
     const struct store_fleet_hosts *told;
     const struct store_awaiting_list *awaiting;
+    const struct store_faults *faults;
     int64_t now_us;
 };
 

@@ -11,6 +11,7 @@
 #include "server/notify/notify.h"
 #include "server/store/partition.h"
 #include "server/store/store_audit.h"
+#include "server/store/store_faults.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_mutes.h"
 
@@ -107,6 +108,8 @@ static enum status analyze(struct jobs *jobs, struct err *err)
         status = analysis_run_until(app->db, app->tagdict, as_of, &jobs->stop, &list, err);
     if (status == ST_OK)
         status = store_findings_apply(jobs->db, &list, as_of, err);
+    if (status == ST_OK)
+        status = store_faults_apply(jobs->db, &list, as_of, err);
     if (status != ST_OK)
         return status;
     log_faults(&list);

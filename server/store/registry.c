@@ -6,6 +6,7 @@
 #include "server/store/store_drivers.h"
 #include "server/store/store_enroll.h"
 #include "server/store/store_facts.h"
+#include "server/store/store_faults.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_host_reads.h"
 #include "server/store/store_fix.h"
@@ -29,6 +30,7 @@ const struct stmt_table *const store_registry[] = {
     &store_drivers_statements,
     &store_enroll_statements,
     &store_facts_statements,
+    &store_faults_statements,
     &store_findings_apply_statements,
     &store_findings_patch_statements,
     &store_findings_statements,

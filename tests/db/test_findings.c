@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of findings over several passes, and what people do in between. */
+#include "server/store/store_faults.h"
 #include "server/store/store_findings.h"
 #include "server/store/store_mutes.h"
 #include "tests/support/pg.h"
@@ -639,6 +640,43 @@ START_TEST(finding_remembers_every_host_with_its_number)
 }
 END_TEST
 
+static void keep_faults(struct finding_fault *faults, size_t count, int64_t as_of_us,
+                        struct store_faults *ret_faults)
+{
+    struct finding_list list = {.faults = faults, .fault_count = count};
+    struct err err = {0};
+    ck_assert_msg(store_faults_apply(db, &list, as_of_us, &err) == ST_OK, "%s", err.message);
+    ck_assert_msg(store_faults_list(db, ret_faults, &err) == ST_OK, "%s", err.message);
+}
+
+START_TEST(faults_are_those_of_the_newest_pass_and_keep_when_they_began)
+{
+    struct finding_fault both[] = {{"h1", "ONE", "boot_after_snapshot", "x"},
+                                   {"h2", NULL, "paged_beyond_commit", "y"}};
+    struct finding_fault other = {"h2", NULL, "nonpaged_beyond_memory", "z"};
+    struct finding_fault gone = {"nobody", NULL, "boot_after_snapshot", "x"};
+    struct store_faults faults;
+    keep_faults(both, 2, T0, &faults);
+    ck_assert_uint_eq(faults.count, 2);
+    ck_assert_str_eq(store_fault_of(&faults, "h1")->code, "boot_after_snapshot");
+    ck_assert(store_fault_of(&faults, "h3") == NULL);
+    store_faults_done(&faults);
+    keep_faults(&other, 1, T0 + US_PER_HOUR, &faults); /* h1 is well again, h2 in another way */
+    ck_assert_uint_eq(faults.count, 1);
+    ck_assert_str_eq(faults.items[0].code, "nonpaged_beyond_memory");
+    ck_assert_int_eq(faults.items[0].since_us, T0);
+    store_faults_done(&faults);
+    keep_faults(both, 1, T0 + 2 * US_PER_HOUR, &faults); /* begins anew */
+    ck_assert_uint_eq(faults.count, 1);
+    ck_assert_int_eq(faults.items[0].since_us, T0 + 2 * US_PER_HOUR);
+    store_faults_done(&faults);
+    keep_faults(&gone, 1, T0, &faults); /* a host that was taken away meanwhile */
+    ck_assert_uint_eq(faults.count, 0);
+    ck_assert(store_fault_of(&faults, "h1") == NULL);
+    store_faults_done(&faults);
+}
+END_TEST
+
 Suite *findings_suite(void)
 {
     Suite *suite = suite_create("findings");
@@ -646,6 +684,7 @@ Suite *findings_suite(void)
 
     tcase_set_timeout(tc, 30);
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, faults_are_those_of_the_newest_pass_and_keep_when_they_began);
     tcase_add_test(tc, findings_pass_is_read_back_whole);
     tcase_add_test(tc, findings_life_cycle_over_passes);
     tcase_add_test(tc, findings_muted_stay_muted_until_their_time);

@@ -179,19 +179,20 @@ function build(fleet, mood) {
   const affected = new Map();
   for (const f of findings) for (const h of f.hosts) affected.set(h.id, f);
 
+  const isFaulty = (h) => mood === "faulty" && h === hosts[7];
   const hostItem = (h) => {
     const s = sums(h);
     return {
       id: h.id, name: name(h), os_name: h.os_name, os_build: h.os_build, role: h.role, model: h.model, ram_bytes: h.ram_bytes, boot_at: iso(h.boot),
       uptime_seconds: Math.round((now - h.boot) / 1000), last_seen: iso(h.last), nonpaged_bytes: s.nonpaged, paged_bytes: s.paged,
       nonpaged_limit_bytes: Math.round(h.ram_bytes * 0.75), findings: affected.has(h.id) ? 1 : 0, worst_severity: affected.get(h.id)?.severity ?? null, simulated: isSimulated(h),
-      silent: now - h.last > HOUR, awaiting_first_snapshot: false, enrolled_at: null,
+      silent: now - h.last > HOUR, faulty_since: isFaulty(h) ? iso(now - 5 * HOUR) : null, faulty_reason: isFaulty(h) ? "nonpaged_beyond_memory" : null, awaiting_first_snapshot: false, enrolled_at: null,
       agent: { version: hostile ? evil("0.1.0", 2) : "0.1.0", waiting: 3, dropped: 12, simulated: isSimulated(h) },
     };
   };
   /** Enrolled, nothing sent: found by its name and by its address, not counted among the others. */
   const awaiting = () => ({ ...hostItem(hosts[0]), ...Object.fromEntries(["os_name", "os_build", "role", "model", "ram_bytes", "boot_at", "uptime_seconds", "last_seen", "nonpaged_bytes", "paged_bytes", "nonpaged_limit_bytes", "worst_severity"].map((k) => [k, null])),
-    id: "awaiting", name: "NEW-HOST", findings: 0, simulated: false, silent: false, awaiting_first_snapshot: true, enrolled_at: iso(now - 90000), agent: { version: "0.1.0", waiting: null, dropped: null, simulated: false } });
+    id: "awaiting", name: "NEW-HOST", findings: 0, simulated: false, silent: false, faulty_since: null, faulty_reason: null, awaiting_first_snapshot: true, enrolled_at: iso(now - 90000), agent: { version: "0.1.0", waiting: null, dropped: null, simulated: false } });
   const tagItem = (t, i) => {
     const values = hosts.map((h) => held(h, t, now));
     const sorted = values.slice().sort((a, b) => a - b);
@@ -244,7 +245,7 @@ export async function startFake(size = {}) {
   const well = inventFleet({ hostCount: size.hosts ?? 500, tagCount: size.tags ?? 320, now, sick: false });
   const built = new Map();
   const state = {
-    mood: "normal",        // normal | healthy | empty | hostile
+    mood: "normal",        // normal | healthy | empty | hostile | faulty
     role: "admin",
     name: "tester",
     kind: "user",
@@ -259,7 +260,7 @@ export async function startFake(size = {}) {
   const world = () => {
     const key = state.mood;
     if (!built.has(key)) {
-      const f = key === "healthy" ? well : key === "empty" ? { ...fleet, hosts: [], tags: [] } : fleet;
+      const f = key === "healthy" || key === "faulty" ? well : key === "empty" ? { ...fleet, hosts: [], tags: [] } : fleet;
       built.set(key, { fleet: f, w: build(f, key) });
     }
     return built.get(key);
@@ -284,7 +285,7 @@ export async function startFake(size = {}) {
         return {
           ...whole.more,
           as_of: hosts.length ? iso(now - 30000) : null, analyzed_at: hosts.length ? iso(now - 120000) : null, server_time: iso(Date.now()),
-          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, in_findings: w.affected.size, ...whole.hosts },
+          hosts: { total: hosts.length, reporting: hosts.length - silent, silent, faulty: w.hostItems.filter((h) => h.faulty_reason).length, in_findings: w.affected.size, ...whole.hosts },
           snapshots: { last_hour: hosts.length * 12, last_day: hosts.length * 288 }, pools: { nonpaged_bytes: hosts.length ? sumsAll.n : null, paged_bytes: hosts.length ? sumsAll.p : null },
           findings: { open: w.findings.length, critical: w.findings.filter((x) => x.severity === "critical").length, warning: w.findings.filter((x) => x.severity === "warning").length, info: w.findings.filter((x) => x.severity === "info").length, new_since_yesterday: w.findings.length ? 1 : 0 },
           top_findings: w.findings.map((x) => finding({ ...x, hosts: x.hosts.slice(0, 20) })),

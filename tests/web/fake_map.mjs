@@ -2,7 +2,7 @@
 // What the stand-in server answers to Today, Fleet map and Hosts beside the rest of fake_api.mjs.
 const MIB = 2 ** 20;
 const BANDS = ["0-1h", "1-8h", "8-72h", "3-14d", ">14d", "?"];
-const TEXTS = ["os_name", "os_build", "role", "model", "agent", "finding", "outlier", "driver"];
+const TEXTS = ["os_name", "os_build", "role", "model", "agent", "finding", "outlier", "faulty", "driver"];
 const iso = (ms) => new Date(ms).toISOString().slice(0, 19) + "Z";
 const band = (s) => (s === null ? 5 : s < 3600 ? 0 : s < 8 * 3600 ? 1 : s < 72 * 3600 ? 2 : s < 14 * 86400 ? 3 : 4);
 const SEVERITY = { info: 0, warning: 1, critical: 2 };
@@ -22,7 +22,7 @@ function row(h, k, w, f, query) {
     growth_bytes_per_hour: host?.rate_bytes_per_hour || null, exhausts_at: host?.exhausts_at ? Math.round(Date.parse(host.exhausts_at.p50) / 1000) : null,
     outlier: finding ? `${finding.pool}/${finding.tag}` : k % 40 === 3 ? "paged/Toke" : null, outlier_score: finding ? 120.5 : k % 40 === 3 ? 14.2 : null,
     band: band(h.uptime_seconds), uptime_seconds: h.uptime_seconds, age_seconds: h.last_seen === null ? null : Math.max(0, Math.round((f.now - Date.parse(h.last_seen)) / 1000)),
-    ram_mib: mib(h.ram_bytes), nonpaged_mib: mib(h.nonpaged_bytes), paged_mib: mib(h.paged_bytes), nonpaged_limit_mib: mib(h.nonpaged_limit_bytes), simulated: h.simulated ? 1 : 0,
+    ram_mib: mib(h.ram_bytes), nonpaged_mib: mib(h.nonpaged_bytes), paged_mib: mib(h.paged_bytes), nonpaged_limit_mib: mib(h.nonpaged_limit_bytes), simulated: h.simulated ? 1 : 0, faulty: h.faulty_reason,
     tag_mib: held === null ? null : mib(held), tag_score: held === null ? null : Math.round(((held - t.base) / (t.base * 0.4)) * 10) / 10,
     driver: query.get("driver") ? (h.awaiting_first_snapshot ? null : k % 9 === 0 ? "" : k % 3 ? "10.0.26100.3194" : "10.0.26100.4061") : null,
   };

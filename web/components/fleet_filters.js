@@ -34,15 +34,17 @@ function Facet({ name, value, counts }) {
 }
 
 /**
- * @param {{ filters: Record<string, string>, facets: Record<string, Map<string | null, number>> | null, clear: Record<string, null> }} props
+ * @param {{ filters: Record<string, string>, facets: Record<string, Map<string | null, number>> | null, faulty: boolean, clear: Record<string, null> }} props
+ *   faulty: there are hosts to ask for by it; it is rare, so it takes no room otherwise
  */
-export function FleetFilters({ filters, facets, clear }) {
+export function FleetFilters({ filters, facets, faulty, clear }) {
   const toggle = (/** @type {string} */ name) => setQuery({ [name]: filters[name] === "yes" ? null : "yes" });
   return html`<div class="toolbar fleet-filters" role="group" aria-label=${t.filters}>
     <${SearchBox} label=${t.search} value=${filters.q ?? ""} wait=${0} onSearch=${(/** @type {string} */ q) => setQuery({ q: q || null })} />
     ${["role", "os.build", "model", "severity", "band"].map((name) => html`<${Facet} key=${name} name=${name} value=${filters[name] ?? ""} counts=${facets?.[name]} />`)}
     <button type="button" class="button" aria-pressed=${filters.finding === "yes" ? "true" : "false"} onClick=${() => toggle("finding")}>${t.withFindings}</button>
     <button type="button" class="button" aria-pressed=${filters.silent === "yes" ? "true" : "false"} onClick=${() => toggle("silent")}>${t.silent}</button>
+    ${faulty || filters.faulty ? html`<button type="button" class="button" aria-pressed=${filters.faulty === "yes" ? "true" : "false"} onClick=${() => toggle("faulty")}>${t.faulty}</button>` : null}
     <button type="button" class="button button-small button-quiet fleet-clear" disabled=${Object.keys(filters).length === 0} onClick=${() => setQuery({ ...Object.fromEntries(FILTERS.map((f) => [f, null])), ...clear })}>${t.clear}</button>
   </div>`;
 }

@@ -14,11 +14,18 @@ export const ROW = 32;
 const OVERSCAN = 12;
 const HEAD = 34;
 
+/** @param {string | null} reason */
+function faultyBadge(reason) {
+  if (reason === null) return null;
+  const why = t.faultyWhy(t.faultyReasons[reason] ?? t.faultyReasons[""]);
+  return html` <span class="badge badge-faulty" title=${why}>${t.faulty}<span class="offscreen">. ${why}</span></span>`;
+}
+
 /** @param {import("../lib/host_columns.js").HostColumn} column @param {import("../lib/fleet.js").Fleet} f @param {number} i @param {number} now */
 function cell(column, f, i, now) {
   if (column.key === "name") {
     const name = html`<${Name} value=${f.names[i] ?? f.ids[i]} length=${28} />`;
-    return html`${f.ids[i] === null ? name : html`<a class="host-link" tabindex="-1" href=${hostHref(/** @type {string} */ (f.ids[i]))}>${name}</a>`}${f.num.simulated?.[i] === 1 ? html` <${SimulatedBadge} />` : null}`;
+    return html`${f.ids[i] === null ? name : html`<a class="host-link" tabindex="-1" href=${hostHref(/** @type {string} */ (f.ids[i]))}>${name}</a>`}${f.num.simulated?.[i] === 1 ? html` <${SimulatedBadge} />` : null}${faultyBadge(word(f, "faulty", i))}`;
   }
   if (column.key === "findings") {
     const severity = SEVERITIES[f.num.severity[i]];

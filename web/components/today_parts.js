@@ -69,6 +69,7 @@ export function Checked({ o }) {
     <li><${SeverityMark} severity="ok" size=${13} label=${false} /><span>${t.checkedHosts(count(c.hosts), count(c.cohorts))}</span></li>
     <li><${SeverityMark} severity="ok" size=${13} label=${false} /><span>${t.checkedTags(count(c.tags), count(c.rows))}</span></li>
     <li><${SeverityMark} severity="ok" size=${13} label=${false} /><span>${t.checkedSince} <${Time} value=${c.since} as="day" />; ${t.checkedLast} ${o.analyzed_at ? html`<${Age} time=${o.analyzed_at} limit=${3600} what="" />` : t.never}</span></li>
+    ${o.hosts.faulty ? html`<li><${SeverityMark} severity="warning" size=${13} label=${false} /><a href="/hosts?faulty=yes">${t.faulty}: ${count(o.hosts.faulty)}</a></li>` : null}
     ${o.hosts.silent ? html`<li><${SeverityMark} severity="warning" size=${13} label=${false} /><a href="/hosts?silent=yes">${count(o.hosts.silent)} ${t.standingOf.silent}</a></li>` : null}
   </ul>`;
 }
@@ -83,6 +84,7 @@ export function Totals({ o }) {
       <div><dt>${t.silent}</dt><dd>${o.hosts.silent
         ? html`<a href="/hosts?silent=yes" class="warn-text"><${SeverityMark} severity="warning" size=${12} label=${false} /> ${count(o.hosts.silent)}</a>`
         : "0"}</dd></div>
+      ${o.hosts.faulty ? html`<div><dt>${t.faulty}</dt><dd><a href="/hosts?faulty=yes" class="warn-text"><${SeverityMark} severity="warning" size=${12} label=${false} /> ${count(o.hosts.faulty)}</a></dd></div>` : null}
       ${o.hosts.awaiting ? html`<div><dt>${t.awaiting}</dt><dd>${count(o.hosts.awaiting)}</dd></div>` : null}
       <div><dt>${t.inFindings}</dt><dd>${o.hosts.in_findings ? html`<a href="/hosts?finding=yes">${count(o.hosts.in_findings)}</a>` : "0"}</dd></div>
       <div><dt>${t.nonpaged}</dt><dd><${Bytes} value=${o.pools.nonpaged_bytes} /></dd></div>

@@ -6,9 +6,9 @@
 export const COLUMNS = [
   "key", "name", "os_name", "os_build", "role", "model", "agent", "state", "severity", "findings", "finding",
   "growth_bytes_per_hour", "exhausts_at", "outlier", "outlier_score", "band", "uptime_seconds", "age_seconds",
-  "ram_mib", "nonpaged_mib", "paged_mib", "nonpaged_limit_mib", "simulated",
+  "ram_mib", "nonpaged_mib", "paged_mib", "nonpaged_limit_mib", "faulty", "simulated",
 ];
-const TEXTS = ["os_name", "os_build", "role", "model", "agent", "finding", "outlier", "driver"];
+const TEXTS = ["os_name", "os_build", "role", "model", "agent", "finding", "outlier", "faulty", "driver"];
 const NUMBERS = [
   "state", "severity", "findings", "growth_bytes_per_hour", "exhausts_at", "outlier_score", "band", "uptime_seconds",
   "age_seconds", "ram_mib", "nonpaged_mib", "paged_mib", "nonpaged_limit_mib", "simulated", "tag_mib", "tag_score",
@@ -86,11 +86,16 @@ export function share(f, i) {
   return limit > 0 ? f.num.nonpaged_mib[i] / limit : NaN;
 }
 
+/** Whether any host's data cannot be true. @param {Fleet | null} f */
+export function anyFaulty(f) {
+  return (f?.text.faulty?.words.length ?? 0) > 0;
+}
+
 export const SEVERITIES = ["info", "warning", "critical"];
 export const STATES = ["reporting", "silent", "awaiting"];
 
 /** What the addresses of Hosts and Fleet map filter by. */
-export const FILTERS = ["q", "role", "os.build", "model", "severity", "band", "finding", "silent"];
+export const FILTERS = ["q", "role", "os.build", "model", "severity", "band", "finding", "silent", "faulty"];
 
 /** @param {URLSearchParams} query @returns {Record<string, string>} */
 export function filtersOf(query) {
@@ -134,6 +139,7 @@ function test(f, name, value) {
     }
     case "finding": return (i) => findings[i] > 0 === (value === "yes");
     case "silent": return (i) => (state[i] === 1) === (value === "yes");
+    case "faulty": return (i) => (word(f, "faulty", i) !== null) === (value === "yes");
     default: return exactly(f, name, value);
   }
 }

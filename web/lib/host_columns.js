@@ -53,7 +53,7 @@ export function hostRecord(f, i) {
     finding: word(f, "finding", i), outlier: word(f, "outlier", i), outlier_score: number(f, "outlier_score", i), ram_mib: number(f, "ram_mib", i),
     nonpaged_mib: number(f, "nonpaged_mib", i), nonpaged_limit_mib: number(f, "nonpaged_limit_mib", i), paged_mib: number(f, "paged_mib", i),
     uptime_seconds: number(f, "uptime_seconds", i), growth_bytes_per_hour: number(f, "growth_bytes_per_hour", i),
-    exhausts_at: end === null ? null : new Date(end * 1000).toISOString(), last_seen: seen, simulated: f.num.simulated?.[i] === 1,
+    exhausts_at: end === null ? null : new Date(end * 1000).toISOString(), last_seen: seen, faulty: word(f, "faulty", i), simulated: f.num.simulated?.[i] === 1,
   };
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { csvCell, decodeFleet, filterFleet, groupFleet, GROUPS_MAX, orderFleet, sortFleet, word } from "../lib/fleet.js";
+import { anyFaulty, csvCell, decodeFleet, filterFleet, groupFleet, GROUPS_MAX, orderFleet, sortFleet, word } from "../lib/fleet.js";
 import { CELLS, cellAt, cellBox, cellOf, cellRows, layout, move, unitCount } from "../lib/maplayout.js";
 import { classify, COLOURINGS, sizes } from "../lib/mapcolour.js";
 import { chosenColumns, csvOf, ndjsonOf } from "../lib/host_columns.js";
@@ -23,6 +23,20 @@ const ANSWER = {
 const fleet = () => decodeFleet(structuredClone(ANSWER));
 const all = (f) => filterFleet(f, {}).rows;
 const names = (f, rows) => Array.from(rows, (i) => f.names[i]);
+
+test("filter_faulty_takesHostsWhoseDataCannotBeTrue", () => {
+  const answer = structuredClone(ANSWER);
+  const without = decodeFleet(structuredClone(answer));
+  assert.equal(anyFaulty(without), false, "an older answer has no such column");
+  assert.deepEqual([...filterFleet(without, { faulty: "yes" }).rows], []);
+  Object.assign(answer.columns, { faulty: [null, 0, null, null, null] });
+  Object.assign(answer.dictionaries, { faulty: ["boot_after_snapshot"] });
+  const f = decodeFleet(answer);
+  assert.equal(anyFaulty(f), true);
+  assert.deepEqual([...filterFleet(f, { faulty: "yes" }).rows], [1]);
+  assert.deepEqual([...filterFleet(f, { faulty: "no" }).rows], [0, 2, 3, 4]);
+  assert.match(csvOf(f, filterFleet(f, { faulty: "yes" }).rows), /boot_after_snapshot/);
+});
 
 test("decode_deltasAndAwaiting_areKeysAndIds", () => {
   const f = fleet();

@@ -10,7 +10,7 @@ import { href, search } from "../lib/router.js";
 import { spanRange } from "../lib/host.js";
 import { en } from "../lib/en.js";
 import { Bytes, Name, Time } from "../components/names.js";
-import { SimulatedBadge } from "../components/marks.js";
+import { SeverityMark, SimulatedBadge } from "../components/marks.js";
 import { Age, Empty, Load } from "../components/states.js";
 import { FindingItem } from "../components/finding_item.js";
 import { Poolmon } from "../components/poolmon.js";
@@ -35,6 +35,15 @@ function Awaiting({ host }) {
     <${Empty} title=${t.awaiting.title}>
       ${t.awaiting.agent}${host.agent?.version ? html` (${t.awaiting.version} <${Name} value=${host.agent.version} length=${24} />)` : null} ${t.awaiting.enrolled} <${Time} value=${host.enrolled_at} as="ago" />. ${t.awaiting.then}
     <//>
+  </section>`;
+}
+
+/** @param {{ host: HostDetail }} props */
+function Faulty({ host }) {
+  const words = en.hosts.faultyReasons;
+  return html`<section class="panel panel-faulty" aria-labelledby="faulty-h">
+    <h2 id="faulty-h"><${SeverityMark} severity="warning" size=${16} label=${false} /> ${t.faulty.title}</h2>
+    <p>${t.faulty.why(words[host.faulty_reason ?? ""] ?? words[""])} ${t.faulty.then} <span class="muted">(${t.faulty.since} <${Time} value=${host.faulty_since} />)</span></p>
   </section>`;
 }
 
@@ -114,6 +123,7 @@ function Body({ host, route }) {
         ...(host.agent ? [[t.facts.agent, html`<${Agent} agent=${host.agent} />`]] : []),
       ].map(([k, v]) => html`<div><dt>${k}</dt><dd>${v}</dd></div>`)}
     </dl>
+    ${host.faulty_reason ? html`<${Faulty} host=${host} />` : null}
     <${Findings} id=${host.id} ids=${host.finding_ids} />
     <${Shown} host=${host} route=${route} />`;
 }

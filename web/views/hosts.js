@@ -4,7 +4,7 @@ import { useTitle } from "../lib/title.js";
 import { search, setQuery } from "../lib/router.js";
 import { count } from "../lib/format.js";
 import { useFleet } from "../lib/fleet_data.js";
-import { filterFleet, filtersOf, sortFleet } from "../lib/fleet.js";
+import { anyFaulty, filterFleet, filtersOf, sortFleet } from "../lib/fleet.js";
 import { chosenColumns, csvOf, HOST_COLUMNS, ndjsonOf } from "../lib/host_columns.js";
 import { saveText } from "../lib/save.js";
 import { en } from "../lib/en.js";
@@ -53,7 +53,7 @@ export default function Hosts({ route }) {
         <button type="button" class="button button-small" disabled=${!rows?.length} onClick=${() => fleet && rows && saveText(`hosts-${stamp()}.ndjson`, "application/x-ndjson", ndjsonOf(fleet, rows))}>${t.ndjson}</button>
       </span>
     </div>
-    <${FleetFilters} filters=${filters} facets=${found?.facets ?? null} clear=${{}} />
+    <${FleetFilters} filters=${filters} facets=${found?.facets ?? null} faulty=${anyFaulty(fleet)} clear=${{}} />
     <${Load} resource=${resource} skeleton=${html`<div class="hostgrid-hold"><${Skeleton} rows=${14} /></div>`}
       render=${() =>
         !fleet || !rows ? null : rows.length

@@ -5,7 +5,7 @@ import { useTitle } from "../lib/title.js";
 import { hostHref, navigate, search, setQuery, tagHref } from "../lib/router.js";
 import { count } from "../lib/format.js";
 import { useFleet } from "../lib/fleet_data.js";
-import { filterFleet, filtersOf, GROUPINGS, groupFleet, orderFleet, sortFleet, word } from "../lib/fleet.js";
+import { anyFaulty, filterFleet, filtersOf, GROUPINGS, groupFleet, orderFleet, sortFleet, word } from "../lib/fleet.js";
 import { classify, COLOURINGS, sizes } from "../lib/mapcolour.js";
 import { chosenColumns, csvOf } from "../lib/host_columns.js";
 import { CELLS } from "../lib/maplayout.js";
@@ -186,7 +186,7 @@ export default function FleetMapView({ route }) {
       <${Select} label=${t.size} value=${q("size")} options=${options(t.sizes)} onChange=${(/** @type {string} */ v) => setQuery({ size: v || null })} />
     </div>
     <${Subject} route=${route} colour=${colour} group=${group} />
-    <${FleetFilters} filters=${filters} facets=${facets} clear=${{ zoom: null }} />
+    <${FleetFilters} filters=${filters} facets=${facets} faulty=${anyFaulty(fleet)} clear=${{ zoom: null }} />
     <${Load} resource=${resource} skeleton=${html`<div class="map-hold skeleton" role="status" aria-label=${t.title}></div>`}
       render=${() => (!fleet ? null : fleet.count === 0
         ? html`<${Empty} title=${en.hosts.empty}>${en.hosts.emptyHow}<a href="/diagnose">${en.hosts.paste}</a>.<//>`

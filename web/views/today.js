@@ -25,11 +25,12 @@ function headline(o) {
     const where = o.hosts.in_findings ? t.on(count(o.hosts.in_findings), plural(o.hosts.total, "host")) : "";
     return { severity: critical ? "critical" : "warning", text: t.attention(critical + warning, where, listed(parts)) };
   }
+  if (o.hosts.faulty > 0 && o.hosts.reporting <= o.hosts.faulty) return { severity: "warning", text: t.onlyFaulty };
   if (o.hosts.silent > 0 && o.hosts.reporting === 0) return { severity: "warning", text: t.nobody };
   return {
     severity: "ok",
-    text: (o.hosts.total === 1 ? t.oneWell : t.allWell(count(o.hosts.reporting), o.hosts.silent > 0)) +
-      (o.hosts.silent ? t.silentToo(o.hosts.silent) : "") + "." + (open ? t.notes(open) : ""),
+    text: (o.hosts.total === 1 ? t.oneWell : t.allWell(count(Math.max(0, o.hosts.reporting - o.hosts.faulty)), o.hosts.silent + o.hosts.faulty > 0)) +
+      (o.hosts.silent ? t.silentToo(o.hosts.silent) : "") + (o.hosts.faulty ? t.faultyToo(o.hosts.faulty) : "") + "." + (open ? t.notes(open) : ""),
   };
 }
 
