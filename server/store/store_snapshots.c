@@ -10,12 +10,15 @@
 
 /* Rows are read a day at a time: about 300, and a megabyte, for a host. */
 #define WINDOW_US US_PER_DAY
+/* Rows that no pick rests on are read along when they are fewer than this between two picks: less
+ * than it costs to ask once more. */
+#define NEAR_US US_PER_HOUR
 /* Longer than any chain ingest makes; ends a walk over damaged bases. */
 #define CHAIN_MAX 1000
 
 #define KEY_COLUMNS "taken_at, boot_at, sequence, keyframe_at, chain"
 
-enum { AT, BY_SEQUENCE, BY_SEQUENCE_NO_BOOT, BY_TIME, BY_TIME_NO_BOOT, PLAN, BIG_BLOCKS };
+enum { AT, BY_SEQUENCE, BY_SEQUENCE_NO_BOOT, BY_TIME, BY_TIME_NO_BOOT, PLAN, PICKS, BIG_BLOCKS };
 static const struct stmt statements[] = {
     [AT] = STMT("snapshot_at",
                 "SELECT " KEY_COLUMNS " FROM snapshot WHERE host_id = $1 AND taken_at <= $2"
@@ -43,6 +46,16 @@ static const struct stmt statements[] = {
                   "SELECT " KEY_COLUMNS ", base FROM snapshot WHERE host_id = $1"
                   " AND taken_at BETWEEN $2 AND $3 ORDER BY taken_at, sequence",
                   "izz", "zzizdi"),
+    /* A look into the index for each: a host has thousands of rows where the analysis wants a
+     * hundred. Of one moment the last as PLAN has them. */
+    [PICKS] = STMT("snapshot_picks",
+                   "SELECT k.taken_at, k.boot_at, k.sequence, k.keyframe_at, k.chain"
+                   " FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY"
+                   " AS g (after_at, until_at, place) CROSS JOIN LATERAL (SELECT " KEY_COLUMNS
+                   " FROM snapshot WHERE host_id = $1 AND taken_at > g.after_at"
+                   " AND taken_at <= g.until_at ORDER BY taken_at DESC, sequence DESC LIMIT 1) AS k"
+                   " ORDER BY g.place",
+                   "iZZ", "zzizd"),
     [BIG_BLOCKS] = STMT("snapshot_big_blocks",
                         "SELECT taken_at, detail -> 'big_blocks' FROM snapshot WHERE host_id = $1"
                         " AND taken_at >= $2 AND detail ? 'big_blocks'"
@@ -363,37 +376,56 @@ static void picks_done(struct picks *picks)
     free(picks->keys);
 }
 
+/* The spans that the grid parts the range into, as (after, until]; returns how many there are. */
+static size_t spans_of(int64_t from_us, int64_t to_us, const int64_t *grid, size_t grid_count,
+                       int64_t *after, int64_t *until)
+{
+    size_t count = 0;
+    int64_t before = from_us - 1;
+    for (size_t g = 0; g < grid_count && before < to_us; g++) {
+        int64_t end = grid[g] < to_us ? grid[g] : to_us;
+        if (end <= before)
+            continue;
+        after[count] = before;
+        until[count++] = before = end;
+    }
+    return count;
+}
+
+static enum status picks_query(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
+                               const int64_t *grid, size_t grid_count, struct db_result **ret_rows,
+                               struct err *err)
+{
+    struct db_params params = {0};
+    db_p_i64(&params, host_key);
+    if (grid_count == 0) {
+        db_p_time(&params, from_us);
+        db_p_time(&params, to_us);
+        return db_exec(db, &statements[PLAN], &params, ret_rows, err);
+    }
+    AUTO_FREE int64_t *spans = calloc(grid_count, 2 * sizeof *spans);
+    if (spans == NULL)
+        return err_set(err, ST_NOMEM, "could not sample snapshots: out of memory");
+    size_t count = spans_of(from_us, to_us, grid, grid_count, spans, spans + grid_count);
+    db_p_time_array(&params, spans, count);
+    db_p_time_array(&params, spans + grid_count, count);
+    return db_exec(db, &statements[PICKS], &params, ret_rows, err);
+}
+
 static enum status picks_choose(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
                                 const int64_t *grid, size_t grid_count, struct picks *ret_picks,
                                 struct err *err)
 {
-    AUTO_DBRESULT struct db_result *plan = NULL;
-    struct db_params params = {0};
-    db_p_i64(&params, host_key);
-    db_p_time(&params, from_us);
-    db_p_time(&params, to_us);
-    enum status status = db_exec(db, &statements[PLAN], &params, &plan, err);
+    AUTO_DBRESULT struct db_result *rows = NULL;
+    enum status status = picks_query(db, host_key, from_us, to_us, grid, grid_count, &rows, err);
     if (status != ST_OK)
         return status;
-    size_t rows = db_rows(plan);
-    struct stored_key *keys = calloc(rows + 1, sizeof *keys);
+    size_t count = db_rows(rows);
+    struct stored_key *keys = calloc(count + 1, sizeof *keys);
     if (keys == NULL)
         return err_set(err, ST_NOMEM, "could not sample snapshots: out of memory");
-    size_t count = 0, g = 0;
-    bool open = false; /* keys[count - 1] belongs to the span that ends at grid[g] */
-    for (size_t i = 0; i < rows; i++) {
-        struct stored_key key = key_read(plan, i);
-        while (g < grid_count && grid[g] < key.taken_at_us) {
-            g++;
-            open = false;
-        }
-        if (grid_count > 0 && g == grid_count)
-            break;
-        if (!open || grid_count == 0)
-            count++;
-        keys[count - 1] = key;
-        open = true;
-    }
+    for (size_t i = 0; i < count; i++)
+        keys[i] = key_read(rows, i);
     *ret_picks = (struct picks){keys, count};
     return ST_OK;
 }
@@ -499,7 +531,8 @@ enum status store_snapshots_sample(struct db *db, int64_t host_key, int64_t from
     for (size_t i = 0; status == ST_OK && i < picks.count;) {
         size_t end = i + 1;
         while (end < picks.count &&
-               picks.keys[end].taken_at_us - picks.keys[i].taken_at_us < WINDOW_US)
+               picks.keys[end].taken_at_us - picks.keys[i].taken_at_us < WINDOW_US &&
+               picks.keys[end].keyframe_at_us - picks.keys[end - 1].taken_at_us <= NEAR_US)
             end++;
         /* Far apart, each pick is built from its own keyframe; else the window is walked. */
         status = window_walk(db, host_key, picks.keys + i, end - i, &chain, fn, arg, err);

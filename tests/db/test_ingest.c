@@ -130,6 +130,62 @@ static enum status walked(const struct snapshot *s, void *arg)
     return ST_OK;
 }
 
+struct picked {
+    const struct model *model;
+    size_t wanted[MODEL_MAX];
+    size_t count;
+    size_t next;
+};
+
+static enum status picked_next(const struct snapshot *s, void *arg)
+{
+    struct picked *picked = arg;
+    ck_assert_uint_lt(picked->next, picked->count);
+    size_t i = picked->wanted[picked->next++];
+    ck_assert_int_eq(s->taken_at_us, picked->model->taken[i]);
+    ck_assert_msg(gen_same_tables(s->table, picked->model->table[i]), "at %zu", i);
+    return ST_OK;
+}
+
+/* The newest of each span that the grid makes, found by looking at all. */
+static void check_grid(struct db *db, int64_t key, const struct model *model, int64_t from_us,
+                       int64_t to_us, const int64_t *grid, size_t grid_count)
+{
+    struct picked picked = {.model = model};
+    size_t cell = SIZE_MAX;
+    for (size_t i = 0; i < model->count; i++) {
+        size_t g = 0;
+        while (g < grid_count && grid[g] < model->taken[i])
+            g++;
+        if (model->taken[i] < from_us || model->taken[i] > to_us || g == grid_count)
+            continue;
+        picked.count += g != cell;
+        picked.wanted[picked.count - 1] = i;
+        cell = g;
+    }
+    ck_assert_int_eq(store_snapshots_sample(db, key, from_us, to_us, grid, grid_count, picked_next,
+                                            &picked, NULL),
+                     ST_OK);
+    ck_assert_uint_eq(picked.next, picked.count);
+}
+
+static void check_edges(struct db *db, int64_t key, const struct model *model)
+{
+    int64_t grid[MODEL_MAX];
+    int64_t first = model->taken[0];
+    int64_t last = model->taken[model->count - 1];
+    int64_t third = model->taken[2];
+    for (int64_t beside = -1; beside <= 1; beside++) { /* just before, at and after snapshots */
+        size_t count = 0;
+        for (size_t i = 1; i < model->count; i += 3)
+            grid[count++] = model->taken[i] + beside;
+        check_grid(db, key, model, first, last, grid, count);
+        check_grid(db, key, model, third, last - STEP, grid, count); /* spans before and beyond */
+        check_grid(db, key, model, third + 1, last + STEP, grid, count);
+        check_grid(db, key, model, last + 1, last + STEP, grid, count); /* nothing */
+    }
+}
+
 static void check_walks(const struct model *model, const char *host)
 {
     struct db *db = NULL;
@@ -146,6 +202,7 @@ static void check_walks(const struct model *model, const char *host)
     ck_assert_int_eq(
         store_snapshots_sample(db, key, T0, last, grid, grid_count, walked, &seventh, NULL), ST_OK);
     ck_assert_uint_eq(seventh.next, 6 + 7 * grid_count);
+    check_edges(db, key, model);
     /* A tag of the first table, over time. */
     uint32_t tag = model->table[0][POOL_PAGED].tag[0];
     struct series series;
