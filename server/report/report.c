@@ -330,6 +330,55 @@ static void cause_row(struct writer *to, const struct finding_cause *cause)
                                    without, ratio, q});
 }
 
+/* Which versions are bad and good, and what the change did to the rate; empty: neither is known. */
+static void put_cause_history(const struct finding_cause *cause, struct strbuf *text)
+{
+    char before[SHORT_MAX], after[SHORT_MAX];
+    const struct {
+        const char *says, *version;
+    } versions[] = {{"first bad version", cause->first_bad},
+                    {"last good version before it", cause->last_good},
+                    {"good again from version", cause->first_good}};
+    const char *sep = ": ";
+
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        if (versions[i].version == NULL)
+            continue;
+        strbuf_printf(text, "%s%s %s", sep, versions[i].says, versions[i].version);
+        sep = ", ";
+    }
+    if (cause->changed_hosts > 0 && isfinite(cause->rate_before) && isfinite(cause->rate_after))
+        strbuf_printf(text,
+                      "%s%zu affected %s known from before and after it came, growing by %s before "
+                      "and %s after (medians)",
+                      sep[0] == ':' ? ": " : "; ", cause->changed_hosts,
+                      cause->changed_hosts == 1 ? "host is" : "hosts are",
+                      rate_text(cause->rate_before, before), rate_text(cause->rate_after, after));
+}
+
+static void write_cause_histories(struct writer *to)
+{
+    const struct finding *finding = &to->input->record->finding;
+    bool begun = false;
+
+    for (size_t i = 0; i < finding->cause_count; i++) {
+        AUTO_STRBUF struct strbuf history = STRBUF_INIT;
+        AUTO_STRBUF struct strbuf line = STRBUF_INIT;
+        put_cause_history(&finding->causes[i], &history);
+        if (history.length == 0)
+            continue;
+        strbuf_printf(&line, "%s%s.", finding->causes[i].attribute, history.data);
+        if (strbuf_failed(&line))
+            continue;
+        if (!begun)
+            page_list_begin(&to->page);
+        begun = true;
+        say(to, line.data, true);
+    }
+    if (begun)
+        page_list_end(&to->page);
+}
+
 static void write_causes(struct writer *to)
 {
     const struct finding *finding = &to->input->record->finding;
@@ -346,6 +395,7 @@ static void write_causes(struct writer *to)
         cause_row(to, &finding->causes[i]);
     if (finding->cause_count > 0)
         page_table_end(&to->page);
+    write_cause_histories(to);
     if (finding->cause_note != NULL)
         say(to, finding->cause_note, false);
 }

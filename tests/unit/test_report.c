@@ -194,6 +194,33 @@ START_TEST(report_html_is_whole_and_escaped)
 }
 END_TEST
 
+START_TEST(report_causes_tell_pairs_versions_and_rates)
+{
+    AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    struct finding_cause plain[2] = {causes[0], causes[1]};
+
+    causes[0].and_attribute = "app/Payroll";
+    causes[0].and_value = "7";
+    causes[0].first_bad = "1.2";
+    causes[0].last_good = "1.1";
+    causes[1].first_good = "8<";
+    causes[1].changed_hosts = 6;
+    causes[1].rate_before = 2.0 * 1048576;
+    causes[1].rate_after = 171.5 * 1048576;
+    make(_i == 0 ? report_markdown : report_html, false, &out);
+    HAS(out, "1.2 together with app/app 1 7");
+    HAS(out, "driver/x.sys: first bad version 1.2, last good version before it 1.1.");
+    HAS(out, "app/app 1: good again from version 8&lt;; 6 affected hosts are known from before and "
+             "after it came, growing by 2.00 MiB per hour before and 171.50 MiB per hour after "
+             "(medians).");
+    memcpy(causes, plain, sizeof causes);
+    strbuf_done(&out);
+    make(report_markdown, false, &out);
+    HAS_NOT(out, "first bad");
+    HAS_NOT(out, "known from before");
+}
+END_TEST
+
 START_TEST(report_without_series_has_no_plot)
 {
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
@@ -221,6 +248,7 @@ Suite *report_suite(void)
     tcase_add_loop_test(tc, report_names_are_shown_when_asked_for, 0, 2);
     tcase_add_test(tc, report_markdown_escapes_what_means_something);
     tcase_add_test(tc, report_html_is_whole_and_escaped);
+    tcase_add_loop_test(tc, report_causes_tell_pairs_versions_and_rates, 0, 2);
     tcase_add_test(tc, report_without_series_has_no_plot);
     suite_add_tcase(suite, tc);
     return suite;
