@@ -117,9 +117,20 @@ static void say_end(struct strbuf *to, const struct finding *finding, int64_t no
     }
     if (first == NULL || first->limit == NULL)
         return;
-    strbuf_puts(to, "; in ");
-    wording_hours(to, fmax((double)(first->exhausts_p50_us - now_us), 0) / (double)US_PER_HOUR);
-    strbuf_puts(to, " ");
+    /* The sentence is read hours after it was made: what is near is told by its time, for "in 9
+     * minutes" would soon be false. */
+    double hours = (double)(first->exhausts_p50_us - now_us) / (double)US_PER_HOUR;
+    char at[TIME_TEXT_MAX];
+    time_format(first->exhausts_p50_us, at);
+    if (hours <= 0)
+        strbuf_puts(to, "; by now ");
+    else if (hours < 48)
+        strbuf_printf(to, "; about %.10s %.5s UTC ", at, at + strlen("2026-11-21T"));
+    else {
+        strbuf_puts(to, "; in ");
+        wording_hours(to, hours);
+        strbuf_puts(to, " ");
+    }
     wording_limit(to, first->limit);
     if (finding->host_count > 1)
         strbuf_puts(to, " on the first host");

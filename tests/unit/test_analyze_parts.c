@@ -252,6 +252,35 @@ START_TEST(finding_names_are_read_back)
 }
 END_TEST
 
+/* The sentence is stored and read later: a near end is a time of the day, not a span from now. */
+START_TEST(wording_summary_near_end_is_told_by_its_time)
+{
+    static const struct {
+        double hours;
+        const char *says;
+    } cases[] = {{0.15, "; about 2023-11-14 22:22 UTC the nonpaged pool is full"},
+                 {30, "; about 2023-11-16 04:13 UTC the nonpaged pool is full"},
+                 {-1, "; by now the nonpaged pool is full"},
+                 {15 * 24, "; in 15 days the nonpaged pool is full"}};
+    int64_t now = 1700000000ll * US_PER_SECOND; /* 2023-11-14 22:13:20 */
+    uint32_t tags[] = {1};
+    struct finding_host host = {.name = "A",
+                                .rate_bytes_per_hour = NAN,
+                                .limit = "nonpaged_limit",
+                                .exhausts_p50_us =
+                                    now + (int64_t)(cases[_i].hours * 3600) * US_PER_SECOND};
+    struct finding finding = {.kind = FINDING_LEAK,
+                              .tag = 1,
+                              .tags = tags,
+                              .tag_count = 1,
+                              .hosts = &host,
+                              .host_count = 1};
+    AUTO_STRBUF struct strbuf text = STRBUF_INIT;
+    wording_summary(&text, &finding, 5, now);
+    ck_assert_msg(strstr(text.data, cases[_i].says) != NULL, "%s", text.data);
+}
+END_TEST
+
 START_TEST(wording_says_sizes_and_times)
 {
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
@@ -413,6 +442,7 @@ Suite *analyze_parts_suite(void)
     tcase_add_test(parts, forecast_names_the_limit_that_comes_first);
     tcase_add_test(parts, finding_names_are_read_back);
     tcase_add_test(parts, wording_says_sizes_and_times);
+    tcase_add_loop_test(parts, wording_summary_near_end_is_told_by_its_time, 0, 4);
     tcase_add_loop_test(parts, feature_shape_is_told_from_the_course, 0, 20);
     tcase_add_test(parts, feature_boot_that_filled_up_is_told_from_one_that_leaked);
     tcase_add_test(parts, group_object_type_knows_object_tags);
