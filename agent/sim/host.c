@@ -248,7 +248,7 @@ static void put_totals(struct sim_host *host, struct snapshot *s, const struct h
                        const double sum[POOL_COUNT], double handles)
 {
     double load = env->load[LOAD_DAY];
-    double healthy, threads;
+    double processes, threads;
     bool held;
     /* What no tag accounts for: pool pages partly used, and the tables themselves. */
     double nonpaged = sum[POOL_NONPAGED] * 1.055 + 24e6;
@@ -257,7 +257,7 @@ static void put_totals(struct sim_host *host, struct snapshot *s, const struct h
     double commit = used * 1.2 + nonpaged + paged;
     double commit_limit = host->ram_bytes * 1.25;
     double available = host->ram_bytes - used - nonpaged - paged * 0.8;
-    object_blocks(host, &object_types[6], &healthy, &held);
+    object_blocks(host, &object_types[6], &processes, &held);
     object_blocks(host, &object_types[9], &threads, &held);
     double limit = host->ram_bytes * 0.75;
     host->full = nonpaged >= limit * FULL_SHARE;
@@ -273,7 +273,7 @@ static void put_totals(struct sim_host *host, struct snapshot *s, const struct h
         [TOTAL_PHYSICAL_BYTES] = host->ram_bytes,
         [TOTAL_AVAILABLE_BYTES] = available > 64e6 ? available : 64e6,
         [TOTAL_HANDLES] = handles,
-        [TOTAL_PROCESSES] = healthy,
+        [TOTAL_PROCESSES] = processes,
         [TOTAL_THREADS] = threads,
         [TOTAL_ALLOC_FAILURES] = host->alloc_failures,
     };
@@ -281,6 +281,9 @@ static void put_totals(struct sim_host *host, struct snapshot *s, const struct h
         bool pages = i != TOTAL_HANDLES && i != TOTAL_PROCESSES && i != TOTAL_THREADS &&
                      i != TOTAL_ALLOC_FAILURES;
         uint64_t value = (uint64_t)values[i];
+        /* Counted from the objects' rows: a host without those rows knows no number, not zero. */
+        if ((i == TOTAL_PROCESSES || i == TOTAL_THREADS || i == TOTAL_HANDLES) && value == 0)
+            continue;
         totals_set(&s->totals, (enum total)i, pages ? value / 4096 * 4096 : value);
     }
 }

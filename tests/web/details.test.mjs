@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small things that were wrong once, in a headless browser. Needs build/web.
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import assert from "node:assert/strict";
+import { openBrowser } from "./browser.mjs";
+import { startFake } from "./fake_api.mjs";
+
+let fake, browser, page;
+before(async () => {
+  fake = await startFake();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await fake?.close();
+});
+beforeEach(() => fake.reset());
+afterEach(async () => {
+  await page?.close();
+  page = undefined;
+});
+
+/** Answers of the API with something changed. */
+async function changed(pattern, change) {
+  await page.route(pattern, async (route) => {
+    const reply = await route.fetch();
+    const body = await reply.json();
+    change(body);
+    await route.fulfill({ response: reply, json: body });
+  });
+}
+
+describe("details", () => {
+  test("reducedMotion_noPropertyGlides", async () => {
+    page = await browser.page();
+    await page.goto(fake.url + "/");
+    await page.settled();
+    const gliding = await page.evaluate(() => {
+      const panel = document.querySelector("main .panel");
+      panel.style.marginTop = "40px";
+      panel.style.width = "50%";
+      panel.getBoundingClientRect();
+      return document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.transitionProperty);
+    });
+    assert.deepEqual(gliding, []);
+  });
+
+  test("host_zeroProcesses_isUnknown_notANumber", async () => {
+    page = await browser.page();
+    const nobody = (body) => Object.assign(body.totals, { processes: 0, threads: 0, handles: null });
+    const id = fake.fleet.hosts[0].id;
+    await changed(`**/api/v1/hosts/${id}`, nobody);
+    await changed(`**/api/v1/hosts/${id}/state*`, nobody);
+    await page.goto(`${fake.url}/hosts/${id}`);
+    await page.settled();
+    for (const name of ["Processes, threads", "Handles"]) {
+      const fact = page.locator("dl.memory > div", { has: page.locator("dt", { hasText: name }) });
+      assert.doesNotMatch(await fact.locator("dd").innerText(), /\d/, name);
+      assert.equal(await fact.locator(".unknown").first().getAttribute("title"), "not known");
+    }
+    assert.deepEqual(page.faults(), []);
+  });
+
+  test("tag_unknown_tellsWhichTagsDiffer", async () => {
+    page = await browser.page();
+    await page.goto(fake.url + "/tags/Zzz1");
+    await page.locator(".empty").waitFor();
+    assert.match(await page.locator(".empty").innerText(), /blanks count: NtFC, Ntfc and Ddk\u2423 are different tags\./);
+    assert.deepEqual(page.faults({ refusals: true }), []);
+  });
+});
