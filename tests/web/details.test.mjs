@@ -61,6 +61,19 @@ describe("details", () => {
     assert.deepEqual(page.faults(), []);
   });
 
+  // What was read before is drawn at once: its rows lead somewhere too.
+  test("hosts_afterComingBack_areLinks", async () => {
+    page = await browser.page();
+    await page.goto(fake.url + "/hosts");
+    await page.locator(".hostgrid-row .host-link").first().click();
+    await page.waitForURL(/\/hosts\/./);
+    await page.settled();
+    await page.goBack();
+    await page.locator(".hostgrid-row").first().waitFor();
+    assert.ok((await page.locator(".hostgrid-row .host-link").count()) > 5);
+    assert.deepEqual(page.faults(), []);
+  });
+
   test("tag_unknown_tellsWhichTagsDiffer", async () => {
     page = await browser.page();
     await page.goto(fake.url + "/tags/Zzz1");

@@ -19,17 +19,10 @@ async function readIds() {
   });
 }
 
-/** @param {import("./fleet.js").Fleet} f @returns {boolean} whether all are known */
+/** @param {import("./fleet.js").Fleet} f @returns {import("./fleet.js").Fleet} f, with the identities that are known */
 function join(f) {
-  let all = true;
-  for (let i = 0; i < f.count; i++) {
-    if (f.ids[i] === null) {
-      const id = known.get(f.key[i]);
-      if (id !== undefined) f.ids[i] = id;
-      else all = false;
-    }
-  }
-  return all;
+  for (let i = 0; i < f.count; i++) if (f.ids[i] === null) f.ids[i] = known.get(f.key[i]) ?? null;
+  return f;
 }
 
 /**
@@ -40,14 +33,14 @@ export function useFleet(more = {}) {
   const { tag, pool, driver } = more;
   const columns = [...COLUMNS, ...(tag ? ["tag_mib", "tag_score"] : []), ...(driver ? ["driver"] : [])].join(",");
   const resource = /** @type {Resource<any>} */ (useResource("/fleet-map" + search({ tag: tag || null, pool: tag ? pool : null, driver: driver || null, columns }), { every: 60000, keep: true }));
-  const fleet = useMemo(() => (resource.data ? decodeFleet(resource.data) : null), [resource.data]);
+  const fleet = useMemo(() => (resource.data ? join(decodeFleet(resource.data)) : null), [resource.data]);
   const [ids, came] = useState(0);
   useEffect(() => {
     if (!fleet) return undefined;
     let gone = false;
     // The first search and sort find these made.
     const warm = setTimeout(() => nameRank(fleet), 50);
-    if (!join(fleet)) {
+    if (fleet.ids.includes(null)) {
       // After the first picture: identities are half of the bytes and nobody sees them.
       const begin = setTimeout(() => {
         reading ??= readIds().finally(() => (reading = null));
