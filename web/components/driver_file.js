@@ -4,17 +4,19 @@ import { UNKNOWN } from "../lib/format.js";
 import { en } from "../lib/en.js";
 import { Name, TagChip, Time } from "./names.js";
 
+const t = en.drivers;
+
 /** Short, whole in the title. @param {{ sha256: string | null, symbols: string | null }} props */
 export function FileHash({ sha256, symbols }) {
-  if (!sha256) return html`<span class="unknown" title="not told">${UNKNOWN}</span>`;
-  return html`<code title=${`SHA-256 ${sha256}${symbols ? `\nsymbols ${symbols}` : ""}`}>${sha256.slice(0, 12)}</code>`;
+  if (!sha256) return html`<span class="unknown" title=${t.notTold}>${UNKNOWN}</span>`;
+  return html`<code title=${t.hash(sha256, symbols)}>${sha256.slice(0, 12)}</code>`;
 }
 
 /** Not scanned is unknown, which is not "none". @param {{ tags: string[], scanned: boolean, most?: number }} props */
 export function TagsInside({ tags, scanned, most = 8 }) {
-  if (!tags.length) return html`<span class="muted">${scanned ? "none" : "not scanned"}</span>`;
+  if (!tags.length) return html`<span class="muted">${scanned ? t.noTags : t.notScanned}</span>`;
   return html`<span class="chips"
-    >${tags.slice(0, most).map((t) => html`<${TagChip} key=${t} tag=${t} />`)}${tags.length > most ? html`<span class="muted">+${tags.length - most}</span>` : null}</span
+    >${tags.slice(0, most).map((tag) => html`<${TagChip} key=${tag} tag=${tag} />`)}${tags.length > most ? html`<span class="muted">+${tags.length - most}</span>` : null}</span
   >`;
 }
 

@@ -9,6 +9,8 @@ import { en } from "../lib/en.js";
 import { KindBadge, SeverityMark, Sparkline, StatusBadge } from "./marks.js";
 import { HostName, Name, TagChip, Time } from "./names.js";
 
+const t = en.findings;
+
 /** The host that runs out first, or null. @param {FindingHost[]} hosts */
 export function soonest(hosts) {
   let best = null;
@@ -36,7 +38,6 @@ export function CauseName({ cause }) {
 
 /** Where it is in its life, as far as that is not plain. @param {{ f: Finding }} props */
 export function LifeBadges({ f }) {
-  const t = en.findings;
   const some = f.muted_hosts && f.muted_hosts < f.host_count;
   return html`${f.born_muted ? html`<span class="badge badge-status-muted" title=${t.bornMutedWhy}>${t.bornMuted}</span>` : null}
     ${f.reopened_at && f.status !== "resolved" ? html`<span class="badge badge-warning">${t.reopened}</span>` : null}
@@ -56,7 +57,7 @@ function HostSpark(/** @type {{ finding: Finding }} */ { finding }) {
     values=${series.data?.bytes}
     width=${148}
     height=${44}
-    label=${series.data ? `Bytes of ${finding.tag} on ${visible(host.name ?? host.id)} over time` : ""}
+    label=${series.data ? t.sparkOf(finding.tag, visible(host.name ?? host.id)) : ""}
     tone=${"spark-" + finding.severity}
   />`;
 }
@@ -73,46 +74,46 @@ export function FindingItem({ finding: f, fresh }) {
     <div class="finding-main">
       <h3 class="finding-title" id=${"f-" + f.id}><a href=${findingHref(f.id)}>${visible(f.summary)}</a></h3>
       <div class="chips">
-        ${fresh ? html`<span class="badge badge-new">New</span>` : null}
+        ${fresh ? html`<span class="badge badge-new">${t.fresh}</span>` : null}
         <${KindBadge} kind=${f.kind} />
         ${f.status !== "open" ? html`<${StatusBadge} status=${f.status} />` : null}
         <${LifeBadges} f=${f} />
         ${f.tags.slice(0, 5).map((tag) => html`<${TagChip} key=${tag} tag=${tag} pool=${f.pool} />`)}
         ${f.tags.length > 5 ? html`<span class="muted">+${f.tags.length - 5}</span>` : null}
-        <span class="muted">${f.pool} pool${f.owner?.driver ? html`, tag of <${Name} value=${f.owner.driver} length=${32} />` : ""}</span>
+        <span class="muted">${t.poolOf(f.pool)}${f.owner?.driver ? html`${t.tagOf}<${Name} value=${f.owner.driver} length=${32} />` : ""}</span>
       </div>
     </div>
     <div class="finding-spark"><${HostSpark} finding=${f} /></div>
     <dl class="facts">
       <div>
-        <dt>Hosts</dt>
+        <dt>${t.facts.hosts}</dt>
         <dd><b>${f.host_count.toLocaleString("en-US")}</b>${" "}<span class="fact-note"
           >${named.map((h, i) => html`${i ? ", " : ""}<${HostName} id=${h.id} name=${h.name} length=${16} />`)}${rest > 0
             ? html`${" "}<a href=${findingHref(f.id)} class="muted">+${rest}</a>`
             : ""}</span></dd>
       </div>
       <div>
-        <dt>Growth</dt>
+        <dt>${t.facts.growth}</dt>
         <dd>${grow && grow.median > 0
-          ? html`<b>${rate(grow.median)}</b>${grow.max > grow.median * 1.05 ? html` <span class="fact-note">up to ${rate(grow.max)}</span>` : ""}`
-          : html`<span class="muted">${grow ? "none" : UNKNOWN}</span>`}</dd>
+          ? html`<b>${rate(grow.median)}</b>${grow.max > grow.median * 1.05 ? html` <span class="fact-note">${t.upTo(rate(grow.max))}</span>` : ""}`
+          : html`<span class="muted">${grow ? t.noGrowth : UNKNOWN}</span>`}</dd>
       </div>
       <div>
-        <dt>Time left</dt>
+        <dt>${t.facts.left}</dt>
         <dd>${first
-          ? html`<b class=${first.left.soon ? "soon" : ""} title=${`80 % range; median ${utcTime(first.left.at)}`}>${first.left.text}</b>${" "}<span class="fact-note"
-              >${f.host_count > 1 ? html`<${HostName} id=${first.host.id} name=${first.host.name} length=${16} /> first` : ""}${f.host_count === 1 && first.host.limit ? LIMIT[first.host.limit] ?? first.host.limit : ""}</span>`
-          : html`<span class="muted">no limit in sight</span>`}</dd>
+          ? html`<b class=${first.left.soon ? "soon" : ""} title=${t.leftRange(utcTime(first.left.at))}>${first.left.text}</b>${" "}<span class="fact-note"
+              >${f.host_count > 1 ? html`<${HostName} id=${first.host.id} name=${first.host.name} length=${16} /> ${t.first}` : ""}${f.host_count === 1 && first.host.limit ? LIMIT[first.host.limit] ?? first.host.limit : ""}</span>`
+          : html`<span class="muted">${t.noLimit}</span>`}</dd>
       </div>
       <div class="fact-wide">
-        <dt>Likely cause</dt>
+        <dt>${t.facts.cause}</dt>
         <dd>${cause
           ? html`<b><${CauseName} cause=${cause} /></b> <span class="fact-note">${causeCounts(cause)}</span>`
-          : html`<span class="muted">${f.cause_note ? visible(f.cause_note) : "nothing separates these hosts from the others"}</span>`}</dd>
+          : html`<span class="muted">${f.cause_note ? visible(f.cause_note) : t.noCause}</span>`}</dd>
       </div>
       <div>
-        <dt>Confidence</dt>
-        <dd><b>${percent(f.confidence)}</b> <span class="fact-note">began <${Time} value=${f.first_seen} as="ago" /></span></dd>
+        <dt>${t.facts.confidence}</dt>
+        <dd><b>${percent(f.confidence)}</b> <span class="fact-note">${t.began} <${Time} value=${f.first_seen} as="ago" /></span></dd>
       </div>
     </dl>
   </article>`;

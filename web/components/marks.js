@@ -1,6 +1,7 @@
 // Small marks: severity by colour and shape, kinds, pills, meters, sparklines.
 import { html } from "../lib/ui.js";
 import { KIND, SEVERITY, STATUS } from "../lib/words.js";
+import { en } from "../lib/en.js";
 
 // A diamond, a triangle, a circle and a tick differ without colour, also when printed grey.
 /** @type {Record<string, any>} */
@@ -36,8 +37,8 @@ export function SeverityBadge({ severity }) {
 }
 
 /** Data that does not come from a Windows kernel, wherever its host appears. @param {{ what?: string }} props */
-export function SimulatedBadge({ what = "Simulated" }) {
-  return html`<span class="badge badge-simulated" title="The pool data of this host does not come from a Windows kernel">${what}</span>`;
+export function SimulatedBadge({ what = en.states.simulated }) {
+  return html`<span class="badge badge-simulated" title=${en.states.simulatedWhy}>${what}</span>`;
 }
 
 /** @param {{ kind: string }} props */
@@ -52,7 +53,7 @@ export function StatusBadge({ status }) {
 
 /** @param {{ pool: string | null }} props */
 export function PoolName({ pool }) {
-  return html`<span class="pool">${pool ?? "pool unknown"}</span>`;
+  return html`<span class="pool">${pool ?? en.states.poolUnknown}</span>`;
 }
 
 /**

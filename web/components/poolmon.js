@@ -200,7 +200,7 @@ export function Poolmon({ host, route, items, onChosen, onSince }) {
                 ${rows.length ? null : html`<${Empty} title=${w.noMatch}><//>`}
                 <div class="grid-foot">
                   <span>${delta ? html`${w.sumChange} <b>${bytesChange(rows.reduce((a, r) => a + (r.delta_bytes ?? 0), 0))}</b>` : html`${w.sum} <b><${Bytes} value=${rows.reduce((a, r) => a + (r.bytes ?? 0), 0)} /></b>`}</span>
-                  <span class="keys-hint no-print"><kbd>p</kbd> ${w.keys.pool} <kbd>b</kbd><kbd>d</kbd><kbd>a</kbd><kbd>f</kbd><kbd>m</kbd><kbd>t</kbd> ${w.keys.sort} <kbd>(</kbd> ${w.keys.change} <kbd>/</kbd> ${w.keys.search} <kbd>\u21b5</kbd> ${w.keys.open} <kbd>c</kbd> ${w.keys.chart} <kbd>Space</kbd> ${w.keys.pause} <kbd>?</kbd> ${w.keys.all}</span>
+                  <span class="keys-hint no-print"><kbd>p</kbd> ${w.keys.pool} <kbd>b</kbd><kbd>d</kbd><kbd>a</kbd><kbd>f</kbd><kbd>m</kbd><kbd>t</kbd> ${w.keys.sort} <kbd>(</kbd> ${w.keys.change} <kbd>/</kbd> ${w.keys.search} <kbd>\u21b5</kbd> ${w.keys.open} <kbd>c</kbd> ${w.keys.chart} <kbd>${w.keys.space}</kbd> ${w.keys.pause} <kbd>?</kbd> ${w.keys.all}</span>
                 </div>
                 ${seriesRow ? html`<${RowChart} key=${rowKey(seriesRow)} host=${host} row=${seriesRow} onClose=${() => setSeries(null)} onPick=${pick} />` : null}
               </div>`}

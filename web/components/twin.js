@@ -35,6 +35,6 @@ export function Twin({ title, columns, rows, label = t.table, open = false }) {
         : null}
     </details>
     <button type="button" class="button button-small no-print" onClick=${() => download(title + ".csv", csvText(columns.map((c) => c.key), rows.map((r) => columns.map((c) => c.raw(r)))))}
-      aria-label=${t.csvOf(title)}>CSV</button>
+      aria-label=${t.csvOf(title)}>${en.states.csv}</button>
   </div>`;
 }

@@ -105,6 +105,7 @@ export const en = {
     tag: "Tag",
     pool: "Pool",
     driver: "Driver",
+    driverExample: "wcifs.sys",
     driverAbsent: "not installed",
     driverUnknown: "version not known",
     askTag: "Name a tag and its pool to colour by its score.",
@@ -240,12 +241,13 @@ export const en = {
       tag: "Tag", driver: "Driver", bytes: "Bytes", share: "Share", delta: "Change", score: "Score",
     },
     tags: {
+    pools: { both: "Both", nonpaged: "Nonpaged", paged: "Paged" },
       title: "Pool tags", grid: "Pool tags of this host", pool: "Pool (p)", both: "Both", since: "Change since", search: "Tag, driver or description",
       past: "past", of: "snapshot of", rebooted: "; rebooted in between: nothing to compare", changeSince: ", change since", noEarlier: "; no earlier snapshot of this boot",
       rows: (/** @type {string} */ shown, /** @type {string} */ all) => `${shown} of ${all} rows`,
       none: "No pool tags at this moment", noneWhy: "No snapshot of this host held a tag table then.", noMatch: "No tag matches", sumChange: "Sum of changes", sum: "Sum shown",
       pause: "Pause (Space)", resume: "Go on (Space)", paused: "paused", overTime: "over time", close: "Close", one: "Only one snapshot so far", bytesOf: "Bytes of", ratesOf: "Allocations a second of", bytes: "Bytes", rate: "Allocs per second", csv: "CSV",
-      keys: { pool: "pool", sort: "sort", change: "by change", search: "search", open: "open tag", chart: "over time", pause: "pause", all: "all keys" },
+      keys: { pool: "pool", sort: "sort", change: "by change", search: "search", open: "open tag", chart: "over time", pause: "pause", space: "Space", all: "all keys" },
     },
     boots: {
       title: "Boots over one another", why: "Hours since boot on one axis: a leak draws the same slope again after every boot.", measure: "Show", count: "Boots", nonpaged: "Nonpaged pool", paged: "Paged pool",
@@ -274,6 +276,7 @@ export const en = {
 
   // views/tags.js, views/tag.js, views/explain.js, views/drivers.js, views/driver.js
   tags: {
+    pools: { both: "Both", nonpaged: "Nonpaged", paged: "Paged" },
     title: "Tags",
     search: "Tag, driver or description",
     pool: "Pool",
@@ -330,7 +333,13 @@ export const en = {
     owner: "Whose tag", driver: "Driver", meaning: "Meaning", knownFrom: "Known from", hex: "Bytes of the tag", fleet: "Fleet total", hostsWith: "Hosts with it", also: "Also used by",
     whenGrows: "When it grows:", foundInside: "Found inside", ownerOften: "The owner of a tag is often not the one who leaks.",
     hostsTitle: "Hosts", missing: "No host has this tag",
-    missingHint: "Upper and lower case and blanks count:", allTags: "All tags", showAll: "Show all",
+    missingHint: "Upper and lower case and blanks count: {a}, {b} and {c} are different tags.", allTags: "All tags", showAll: "Show all",
+    findings: "Findings", pool: "Pool", hostsCaption: "Hosts with this tag", titleOf: (/** @type {string} */ tag) => `Tag ${tag}`,
+    onHosts: (/** @type {string} */ n) => `(${n} hosts)`,
+    quantilesLabel: (/** @type {string} */ tag) => `Fleet quantiles of ${tag} by hour: median, p90, p99 and biggest host`,
+    lines: { p50: "Median", p90: "p90", p99: "p99", max: "Biggest" },
+    hostColumns: { name: "Host", bytes: "Bytes", cohort: "Peers", score: "Score", diff: "Blocks", allocs: "Allocs", frees: "Frees", up: "Uptime", build: "OS build", cohortname: "Compared with" },
+    hostHints: { cohort: "Median of hosts like this one", score: "Robust z-score against the peers", diff: "Allocs minus frees" },
   },
   explain: {
     title: "Explain", csv: "CSV", ndjson: "NDJSON", values: "values",
@@ -369,6 +378,9 @@ export const en = {
     simulatedNote: "Some of these hosts are simulated.",
   },
   drivers: {
+    fileColumns: { version: "Version", hash: "File", symbols: "Symbols", hosts: "Hosts", tags: "Tags inside", first: "First seen" },
+    oneOf: (/** @type {number} */ n) => `one of ${n}`, oneOfWhy: "Several files carry this version", notTold: "not told", noTags: "none", notScanned: "not scanned",
+    hash: (/** @type {string} */ sha256, /** @type {string | null} */ symbols) => `SHA-256 ${sha256}${symbols ? `\nsymbols ${symbols}` : ""}`,
     title: "Drivers", search: "Driver, company or tag", found: "found", inFleet: "in the fleet",
     columns: { name: "Driver", company: "Company", versions: "Versions", top: "Most run", hosts: "Hosts", changed: "Changed", files: "Builds", tags: "Tags inside", findings: "Findings", worst: "Fastest growth" },
     hints: { top: "The version most hosts run, and their share", changed: "Hosts where it came or changed in the last week", files: "Different files by their hash; those searched for tags", findings: "Open findings that name it as cause, as owner of the tag, or whose first tag its file holds", worst: "Of a host in findings that name it as cause or owner" },
@@ -407,12 +419,23 @@ export const en = {
     what: "findings",
     bornMuted: "Born muted", bornMutedWhy: "Muted since it appeared: nobody was told of it",
     reopened: "Reopened",
+    fresh: "New", poolOf: (/** @type {string} */ pool) => `${pool} pool`, tagOf: ", tag of ",
+    facts: { hosts: "Hosts", growth: "Growth", left: "Time left", cause: "Likely cause", confidence: "Confidence" },
+    upTo: (/** @type {string} */ rate) => `up to ${rate}`, first: "first", noGrowth: "none", noLimit: "no limit in sight", noCause: "nothing separates these hosts from the others", began: "began",
+    leftRange: (/** @type {string} */ median) => `80 % range; median ${median}`,
+    sparkOf: (/** @type {string} */ tag, /** @type {string} */ host) => `Bytes of ${tag} on ${host} over time`,
+    severities: { critical: "Critical", warning: "Warning", info: "Info" },
+    known: {
+      title: "Known leaks that look like it", why: "From public threads and vendors\u2019 articles. Similar tags are a hint; the versions decide.",
+      fit: /** @type {Record<string, string>} */ ({ "tags and version": "Tags and version fit", "tags only": "Tags fit", "tags, version contradicts": "Tags fit, version contradicts" }),
+      confirmed: "Confirmed by the vendor", reported: "Reported",
+    },
     mutedHosts: (/** @type {number} */ n, /** @type {number} */ of) => `${n.toLocaleString("en-US")} of ${of.toLocaleString("en-US")} hosts muted`,
   },
   finding: {
     title: "Finding",
     notFound: "No such finding", all: "All findings",
-    began: "began", lastSeen: "last seen",
+    poolBegan: (/** @type {string} */ pool) => `${pool} pool, began`, lastSeen: "last seen",
     old: (/** @type {string} */ age) => `No pass has seen it for ${age}: what is below is how it was then.`,
     stats: { hosts: "Hosts", growth: "Growth, middle host", first: "First to run out", confidence: "Confidence", owner: "Tag belongs to", none: "none", noLimit: "no limit in sight", unknown: "unknown" },
     api: "API", apiOf: (/** @type {string} */ what) => `API call behind: ${what}`,
@@ -603,6 +626,7 @@ export const en = {
       now: "now", ahead: "ahead", shareOf: (/** @type {string} */ name) => `Share of the biggest: ${name}`,
     },
     tags: {
+    pools: { both: "Both", nonpaged: "Nonpaged", paged: "Paged" },
       caption: "Tag lists", none: "No list is imported: owners come from the built-in list", import: "Import a list",
       lines: "Lines", tags: "Tags", refused: "Not read", imported: "Imported",
       hint: "pooltag.txt, localtag.txt, or lines with tabs: tag, driver, description. An imported entry wins over the built-in one.",
@@ -724,6 +748,7 @@ export const en = {
     forbidden: (/** @type {string} */ role) => `This needs the role ${role}`, signedInAs: (/** @type {string} */ role) => `You are signed in as ${role}. An administrator can give you another role.`,
   },
   states: {
+    csv: "CSV", ndjson: "NDJSON", simulated: "Simulated", simulatedWhy: "The pool data of this host does not come from a Windows kernel", poolUnknown: "pool unknown",
     loading: "Loading", wrong: "Something went wrong", field: "Field", request: "Request", again: "Try again",
     stale: (/** @type {string} */ age, /** @type {string} */ why) => `Shown as of ${age} ago. Could not refresh: ${why}.`,
     copy: "Copy", copied: "Copied", notCopied: "Could not copy", close: "Close", cancel: "Cancel", oneMoment: "One moment\u2026",

@@ -48,12 +48,12 @@ function Range({ d }) {
 
 /** @type {import("../components/table.js").Column[]} */
 const FILE_COLUMNS = [
-  { key: "version", label: "Version", class: "nowrap", cell: (f) => html`<${Name} value=${f.version} length=${40} />${f.several ? html` <span class="badge badge-warning" title="Several files carry this version">one of ${f.several}</span>` : null}` },
-  { key: "hash", label: "File", class: "nowrap", cell: (f) => html`<${FileHash} sha256=${f.sha256} symbols=${f.symbols} />` },
-  { key: "symbols", label: "Symbols", cell: (f) => html`<${Name} value=${f.symbols} length=${48} />` },
-  { key: "hosts", label: "Hosts", number: true, cell: (f) => count(f.hosts) },
-  { key: "tags", label: "Tags inside", cell: (f) => html`<${TagsInside} tags=${f.tags} scanned=${f.scanned} most=${12} />` },
-  { key: "first", label: "First seen", class: "nowrap", cell: (f) => html`<${Time} value=${f.first_seen} as="day" />` },
+  { key: "version", label: t.fileColumns.version, class: "nowrap", cell: (f) => html`<${Name} value=${f.version} length=${40} />${f.several ? html` <span class="badge badge-warning" title=${t.oneOfWhy}>${t.oneOf(f.several)}</span>` : null}` },
+  { key: "hash", label: t.fileColumns.hash, class: "nowrap", cell: (f) => html`<${FileHash} sha256=${f.sha256} symbols=${f.symbols} />` },
+  { key: "symbols", label: t.fileColumns.symbols, cell: (f) => html`<${Name} value=${f.symbols} length=${48} />` },
+  { key: "hosts", label: t.fileColumns.hosts, number: true, cell: (f) => count(f.hosts) },
+  { key: "tags", label: t.fileColumns.tags, cell: (f) => html`<${TagsInside} tags=${f.tags} scanned=${f.scanned} most=${12} />` },
+  { key: "first", label: t.fileColumns.first, class: "nowrap", cell: (f) => html`<${Time} value=${f.first_seen} as="day" />` },
 ];
 
 /** Builds by the hash of their file, under the versions they carry. @param {{ driver: DriverDetail }} props */
@@ -101,7 +101,7 @@ function Hosts({ d, route }) {
   return html`<section class="panel panel-flush" aria-labelledby="dhosts-h">
     <div class="panel-head"><h2 id="dhosts-h">${t.hostsTitle}</h2>
       <${Select} label=${t.detail.version} value=${version} options=${[["", t.allVersions], ...d.versions.filter((v) => v.hosts && v.version).map((v) => [v.version, visible(v.version)])]} onChange=${(/** @type {string} */ v) => setQuery({ version: v })} />
-      <span class="files"><${ServerFile} path=${path(null)} name="driver-hosts.csv" type="text/csv" label="CSV" /><${ServerFile} path=${path(null)} name="driver-hosts.ndjson" type="application/x-ndjson" label="NDJSON" /></span></div>
+      <span class="files"><${ServerFile} path=${path(null)} name="driver-hosts.csv" type="text/csv" label=${en.states.csv} /><${ServerFile} path=${path(null)} name="driver-hosts.ndjson" type="application/x-ndjson" label=${en.states.ndjson} /></span></div>
     <${Load} resource=${list.resource} render=${() => html`
       <${Table} caption=${t.hostsTitle} columns=${HOST_COLUMNS} rows=${list.items} rowKey=${(/** @type {any} */ h) => h.host_id} sort=${sort} onSort=${(/** @type {string} */ s) => setQuery({ sort: s === "-rate" ? null : s })} compact />
       <${More} shown=${list.items.length} total=${list.resource.data?.total} more=${list.more} busy=${list.busy} error=${list.error} what="hosts" />`} />

@@ -45,7 +45,7 @@ export default function Drivers({ route }) {
   return html`<div class="page">
     <div class="page-head"><h1 tabindex="-1">${t.title}</h1>${list.resource.data ? html`<span class="muted">${count(list.resource.data.total)} ${q ? t.found : t.inFleet}</span>` : null}</div>
     <div class="toolbar"><${SearchBox} label=${t.search} value=${q} onSearch=${(/** @type {string} */ v) => setQuery({ q: v })} /><span class="push"></span>
-      <${ServerFile} path=${"/drivers" + search({ q, sort })} name="drivers.csv" type="text/csv" label="CSV" /><${ServerFile} path=${"/drivers" + search({ q, sort })} name="drivers.ndjson" type="application/x-ndjson" label="NDJSON" /></div>
+      <${ServerFile} path=${"/drivers" + search({ q, sort })} name="drivers.csv" type="text/csv" label=${en.states.csv} /><${ServerFile} path=${"/drivers" + search({ q, sort })} name="drivers.ndjson" type="application/x-ndjson" label=${en.states.ndjson} /></div>
     <${Load}
       resource=${list.resource}
       render=${(/** @type {List<DriverItem>} */ data) =>

@@ -104,7 +104,7 @@ function Body({ f, session, route, reload }) {
     <div class="chips">
       <${SeverityBadge} severity=${f.severity} /><${KindBadge} kind=${f.kind} /><${LifeBadges} f=${f} />
       ${f.tags.slice(0, 12).map((x) => html`<${TagChip} key=${x} tag=${x} pool=${f.pool} />`)}${f.tags.length > 12 ? html`<span class="muted">+${f.tags.length - 12}</span>` : null}
-      <span class="muted">${f.pool} pool, ${t.began} <${Time} value=${f.first_seen} as="ago" />, ${t.lastSeen} <${Time} value=${f.last_seen} as="ago" /></span>
+      <span class="muted">${t.poolBegan(f.pool)} <${Time} value=${f.first_seen} as="ago" />, ${t.lastSeen} <${Time} value=${f.last_seen} as="ago" /></span>
     </div>
     ${f.status !== "resolved" && seen !== null && Date.now() - seen > OLD_MS ? html`<p class="stale" role="status"><${SeverityMark} severity="warning" size=${14} label=${false} /> ${t.old(ago(f.last_seen).replace(/ ago$/, ""))}</p>` : null}
     <${Stats} f=${f} />

@@ -39,7 +39,7 @@ function Save({ path }) {
   };
   return html`<span class="save no-print">
     <button type="button" class="button button-small" disabled=${busy} aria-label=${t.save + " CSV"} onClick=${() => void save("text/csv", "csv")}>${busy ? t.saving : "CSV"}</button>
-    <button type="button" class="button button-small" disabled=${busy} aria-label=${t.save + " NDJSON"} onClick=${() => void save("application/x-ndjson", "ndjson")}>NDJSON</button>
+    <button type="button" class="button button-small" disabled=${busy} aria-label=${t.save + " " + en.states.ndjson} onClick=${() => void save("application/x-ndjson", "ndjson")}>${en.states.ndjson}</button>
     ${error ? html`<${ErrorPanel} error=${error} title=${t.saveFailed} />` : null}
   </span>`;
 }
@@ -84,7 +84,7 @@ function List({ route, q }) {
   return html`<div class="toolbar">
       <${Select} label=${t.status} value=${q("status")} onChange=${choose("status")}
         options=${[["", t.open], ...Object.entries(STATUS), ["acknowledged,muted,resolved", t.allButOpen], ["open,acknowledged,muted,resolved", t.all]]} />
-      <${Select} label=${t.severity} value=${q("severity")} onChange=${choose("severity")} options=${[["", t.any], ["critical", "Critical"], ["warning", "Warning"], ["info", "Info"]]} />
+      <${Select} label=${t.severity} value=${q("severity")} onChange=${choose("severity")} options=${[["", t.any], ...Object.entries(t.severities)]} />
       <${Select} label=${t.kind} value=${q("kind")} onChange=${choose("kind")} options=${[["", t.any], ...Object.entries(KIND)]} />
       ${[["tag", t.tag], ["driver", t.driver], ["host", t.host]].map(([key, label]) => html`<${SearchBox} key=${key} label=${label} value=${q(key)} onSearch=${choose(key)} wait=${400} />`)}
       ${filtered ? html`<a class="button button-small button-quiet" href="/findings">${t.clear}</a>` : null}

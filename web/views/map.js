@@ -47,7 +47,7 @@ function Subject({ route, colour, group }) {
   }}>
     ${colour === "score" ? html`<label class="facet"><span>${t.tag}</span><input class="input map-tag" maxlength="16" value=${tag} spellcheck="false" autocomplete="off" onInput=${(/** @type {any} */ e) => setTag(e.target.value)} /></label>
       <${Select} label=${t.pool} value=${pool} options=${[["nonpaged", "nonpaged"], ["paged", "paged"]]} onChange=${setPool} />` : null}
-    ${group === "driver" ? html`<label class="facet"><span>${t.driver}</span><input class="input" maxlength="256" value=${driver} spellcheck="false" autocomplete="off" placeholder="wcifs.sys" onInput=${(/** @type {any} */ e) => setDriver(e.target.value)} /></label>` : null}
+    ${group === "driver" ? html`<label class="facet"><span>${t.driver}</span><input class="input" maxlength="256" value=${driver} spellcheck="false" autocomplete="off" placeholder=${t.driverExample} onInput=${(/** @type {any} */ e) => setDriver(e.target.value)} /></label>` : null}
     <button type="submit" class="button">${t.apply}</button>
     ${colour === "score" && !q("tag") ? html`<span class="muted">${t.askTag}</span>` : null}
     ${group === "driver" && !q("driver") ? html`<span class="muted">${t.askDriver}</span>` : null}

@@ -6,6 +6,7 @@ import { href, navigate, search, setQuery } from "../lib/router.js";
 import { bytes, count, duration } from "../lib/format.js";
 import { exactRatio, explainHref, measureFormat } from "../lib/spread.js";
 import { en } from "../lib/en.js";
+import { fill } from "../lib/fill.js";
 import { LOOK_AT, SOURCE } from "../lib/words.js";
 import { Chart } from "../components/chart.js";
 import { Distribution, distributionRows, isOutlier } from "../components/distribution.js";
@@ -26,23 +27,23 @@ const t = en.tag;
 
 /** @type {import("../components/table.js").Column[]} */
 const HOST_COLUMNS = [
-  { key: "name", label: "Host", sort: "name", cell: (h) => html`${h.finding_id ? html`<${SeverityMark} severity="warning" size=${12} />${" "}` : null}<${HostName} id=${h.host_id} name=${h.name} />` },
-  { key: "bytes", label: "Bytes", sort: "bytes", number: true, cell: (h) => html`<${Bytes} value=${h.bytes} />` },
-  { key: "cohort", label: "Peers", sort: "cohort_bytes", number: true, hint: "Median of hosts like this one", cell: (h) => html`<${Bytes} value=${h.cohort_bytes} />` },
-  { key: "score", label: "Score", sort: "score", number: true, hint: "Robust z-score against the peers", cell: (h) => html`<${Score} value=${h.score} bytes=${h.bytes} peers=${h.cohort_bytes} />` },
-  { key: "diff", label: "Blocks", sort: "outstanding", number: true, hint: "Allocs minus frees", cell: (h) => html`<${Count} value=${h.outstanding} />` },
-  { key: "allocs", label: "Allocs", sort: "allocs", number: true, cell: (h) => html`<${Count} value=${h.allocs} />` },
-  { key: "frees", label: "Frees", sort: "frees", number: true, cell: (h) => html`<${Count} value=${h.frees} />` },
-  { key: "up", label: "Uptime", sort: "uptime_seconds", number: true, cell: (h) => duration(h.uptime_seconds) },
-  { key: "build", label: "OS build", sort: "os_build", class: "nowrap", cell: (h) => html`<${Name} value=${h.os_build} length=${20} />` },
-  { key: "cohortname", label: "Compared with", class: "clip muted", cell: (h) => html`<${Name} value=${h.cohort_label} length=${50} />` },
+  { key: "name", label: t.hostColumns.name, sort: "name", cell: (h) => html`${h.finding_id ? html`<${SeverityMark} severity="warning" size=${12} />${" "}` : null}<${HostName} id=${h.host_id} name=${h.name} />` },
+  { key: "bytes", label: t.hostColumns.bytes, sort: "bytes", number: true, cell: (h) => html`<${Bytes} value=${h.bytes} />` },
+  { key: "cohort", label: t.hostColumns.cohort, sort: "cohort_bytes", number: true, hint: t.hostHints.cohort, cell: (h) => html`<${Bytes} value=${h.cohort_bytes} />` },
+  { key: "score", label: t.hostColumns.score, sort: "score", number: true, hint: t.hostHints.score, cell: (h) => html`<${Score} value=${h.score} bytes=${h.bytes} peers=${h.cohort_bytes} />` },
+  { key: "diff", label: t.hostColumns.diff, sort: "outstanding", number: true, hint: t.hostHints.diff, cell: (h) => html`<${Count} value=${h.outstanding} />` },
+  { key: "allocs", label: t.hostColumns.allocs, sort: "allocs", number: true, cell: (h) => html`<${Count} value=${h.allocs} />` },
+  { key: "frees", label: t.hostColumns.frees, sort: "frees", number: true, cell: (h) => html`<${Count} value=${h.frees} />` },
+  { key: "up", label: t.hostColumns.up, sort: "uptime_seconds", number: true, cell: (h) => duration(h.uptime_seconds) },
+  { key: "build", label: t.hostColumns.build, sort: "os_build", class: "nowrap", cell: (h) => html`<${Name} value=${h.os_build} length=${20} />` },
+  { key: "cohortname", label: t.hostColumns.cohortname, class: "clip muted", cell: (h) => html`<${Name} value=${h.cohort_label} length=${50} />` },
 ];
 
 /** @param {{ tag: string, pool: string }} props */
 function Findings({ tag }) {
   const list = /** @type {Resource<List<Finding>>} */ (useResource("/findings" + search({ tag, limit: 10 })));
   if (!list.data?.items.length) return null;
-  return html`<section aria-label="Findings" class="finding-list">
+  return html`<section aria-label=${t.findings} class="finding-list">
     ${list.data.items.map((f) => html`<${FindingItem} key=${f.id} finding=${f} />`)}
   </section>`;
 }
@@ -111,15 +112,15 @@ function OverTime({ tag, pool }) {
       skeleton=${html`<div class="chart-hold"></div>`}
       render=${(/** @type {FleetSeries} */ s) =>
         s.t.length > 1
-          ? html`<${Chart} t=${s.t} binary height=${200} format=${bytes} label=${`Fleet quantiles of ${tag} by hour: median, p90, p99 and biggest host`}
+          ? html`<${Chart} t=${s.t} binary height=${200} format=${bytes} label=${t.quantilesLabel(tag)}
               lines=${[
-                { label: "Biggest", values: s.max, color: "--chart-3", width: 1 },
-                { label: "p99", values: s.p99, color: "--chart-2" },
-                { label: "p90", values: s.p90, color: "--chart-2", dash: [4, 3] },
-                { label: "Median", values: s.p50, color: "--chart-1", width: 2 },
+                { label: t.lines.max, values: s.max, color: "--chart-3", width: 1 },
+                { label: t.lines.p99, values: s.p99, color: "--chart-2" },
+                { label: t.lines.p90, values: s.p90, color: "--chart-2", dash: [4, 3] },
+                { label: t.lines.p50, values: s.p50, color: "--chart-1", width: 2 },
               ]} />
             <details class="twin"><summary>${t.asTable}</summary><${Table} caption=${t.quantiles} compact rows=${s.t.map((_, i) => i)} rowKey=${String}
-              columns=${[{ key: "t", label: "UTC", class: "nowrap", cell: (/** @type {number} */ i) => when(s.t[i]) }, ...[["p50", "Median", s.p50], ["p90", "p90", s.p90], ["p99", "p99", s.p99], ["max", "Biggest", s.max]].map(([key, label, values]) => ({ key: String(key), label: String(label), number: true, cell: (/** @type {number} */ i) => bytes(/** @type {any} */ (values)[i]) }))]} /></details>
+              columns=${[{ key: "t", label: "UTC", class: "nowrap", cell: (/** @type {number} */ i) => when(s.t[i]) }, ...[["p50", t.lines.p50, s.p50], ["p90", t.lines.p90, s.p90], ["p99", t.lines.p99, s.p99], ["max", t.lines.max, s.max]].map(([key, label, values]) => ({ key: String(key), label: String(label), number: true, cell: (/** @type {number} */ i) => bytes(/** @type {any} */ (values)[i]) }))]} /></details>
             <${CsvButton} name=${`quantiles of ${tag}`} head=${["time", "hosts", "sum", "p50", "p90", "p99", "max"]} rows=${() => s.t.map((at, i) => [when(at), s.hosts[i], s.sum[i], s.p50[i], s.p90[i], s.p99[i], s.max[i]])} />`
           : html`<${Empty} title=${t.notYet}>${t.notYetHint}<//>`}
     />
@@ -187,7 +188,7 @@ function Owner({ d, item }) {
     </dl>
     ${d.look_at ? html`<p class="small"><b>${t.whenGrows}</b> ${LOOK_AT[d.look_at] ?? d.look_at}</p>` : null}
     ${d.drivers.length
-      ? html`<p class="small muted">${t.foundInside} ${d.drivers.slice(0, 6).map((x, i) => html`${i ? ", " : ""}<${DriverName} name=${x.name} /> (${count(x.hosts)} hosts)`)}.</p>`
+      ? html`<p class="small muted">${t.foundInside} ${d.drivers.slice(0, 6).map((x, i) => html`${i ? ", " : ""}<${DriverName} name=${x.name} /> ${t.onHosts(count(x.hosts))}`)}.</p>`
       : null}
     <p class="small muted">${t.ownerOften}</p>
   </section>`;
@@ -203,7 +204,7 @@ function Body({ d, route }) {
   const rows = /** @type {TagHost[]} */ (list.items);
   return html`
     ${d.pools.length > 1
-      ? html`<div class="toolbar"><div class="segmented" role="group" aria-label="Pool">
+      ? html`<div class="toolbar"><div class="segmented" role="group" aria-label=${t.pool}>
           ${d.pools.map((p) => html`<button type="button" aria-pressed=${p.pool === pool ? "true" : "false"} onClick=${() => setQuery({ pool: p.pool })}>${p.pool} \u00b7 ${bytes(p.bytes)}</button>`)}
         </div></div>`
       : null}
@@ -218,9 +219,9 @@ function Body({ d, route }) {
     </div>
     <section class="panel panel-flush" aria-labelledby="hosts-h">
       <div class="panel-head"><h2 id="hosts-h">${t.hostsTitle}</h2>
-        <span class="files"><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.csv" type="text/csv" label="CSV" /><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.ndjson" type="application/x-ndjson" label="NDJSON" /></span></div>
+        <span class="files"><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.csv" type="text/csv" label=${en.states.csv} /><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.ndjson" type="application/x-ndjson" label=${en.states.ndjson} /></span></div>
       <${Load} resource=${list.resource} skeleton=${html`<div class="pad"><${Skeleton} rows=${4} /></div>`}
-        render=${() => html`<${Table} caption="Hosts with this tag" columns=${HOST_COLUMNS} rows=${rows} rowKey=${(/** @type {TagHost} */ h) => h.host_id} sort=${sort}
+        render=${() => html`<${Table} caption=${t.hostsCaption} columns=${HOST_COLUMNS} rows=${rows} rowKey=${(/** @type {TagHost} */ h) => h.host_id} sort=${sort}
               onSort=${(/** @type {string} */ s) => setQuery({ sort: s === "-bytes" ? null : s })} compact />
             <${More} shown=${rows.length} total=${list.resource.data?.total} more=${list.more} busy=${list.busy} error=${list.error} what="hosts" />`} />
     </section>`;
@@ -229,7 +230,7 @@ function Body({ d, route }) {
 /** @param {{ route: import("../lib/router.js").Route }} props */
 export default function Tag({ route }) {
   const tag = route.params.tag;
-  useTitle(`Tag ${tag}`);
+  useTitle(t.titleOf(tag));
   const detail = /** @type {Resource<TagDetail>} */ (useResource(href(["tags", tag])));
   return html`<div class="page">
     <div class="page-head">
@@ -237,6 +238,6 @@ export default function Tag({ route }) {
       <span class="muted">${detail.data?.description ? html`<${Name} value=${detail.data.description} length=${90} />` : ""}</span>
     </div>
     <${Load} resource=${detail} render=${(/** @type {TagDetail} */ d) => html`<${Body} key=${d.tag} d=${d} route=${route} />`}
-      notFound=${html`<${Empty} title=${t.missing}><p>${t.missingHint} <code>NtFC</code>, <code>Ntfc</code> and <code>Ddk\u2423</code> are different tags.</p><a href="/tags">${t.allTags}</a><//>`} />
+      notFound=${html`<${Empty} title=${t.missing}><p>${fill(t.missingHint, { a: html`<code>${"NtFC"}</code>`, b: html`<code>${"Ntfc"}</code>`, c: html`<code>${"Ddk\u2423"}</code>` })}</p><a href="/tags">${t.allTags}</a><//>`} />
   </div>`;
 }

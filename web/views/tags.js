@@ -85,7 +85,7 @@ function List({ data, route, q }) {
       <${Select} label=${t.units} value=${exact ? "exact" : ""} options=${[["", t.short], ["exact", t.exact]]} onChange=${(/** @type {string} */ v) => setQuery({ sizes: v })} />
       <span class="push"></span>
       <${CsvButton} name="tags" head=${HEAD} rows=${() => rows.map((r) => HEAD.map((h) => r[h]))} />
-      <${ServerFile} path=${"/tags" + query} name="tags.ndjson" type="application/x-ndjson" label="NDJSON" />
+      <${ServerFile} path=${"/tags" + query} name="tags.ndjson" type="application/x-ndjson" label=${en.states.ndjson} />
     </div>
     ${rows.length
       ? html`<section class="panel panel-flush"><${VirtualTable} caption=${t.caption} columns=${columns(top, exact, hex)} rows=${rows} rowKey=${(/** @type {any} */ r) => r.tag + " " + r.pool} sort=${sort}
@@ -103,7 +103,7 @@ export default function Tags({ route }) {
     <div class="page-head"><h1 tabindex="-1">${t.title}</h1></div>
     <div class="toolbar">
       <${SearchBox} label=${t.search} value=${inUrl} onSearch=${(/** @type {string} */ v) => setQuery({ q: v })} wait=${60} />
-      <${Select} label=${t.pool} value=${pool} options=${[["", "Both"], ["nonpaged", "Nonpaged"], ["paged", "Paged"]]} onChange=${(/** @type {string} */ v) => setQuery({ pool: v })} />
+      <${Select} label=${t.pool} value=${pool} options=${[["", t.pools.both], ["nonpaged", t.pools.nonpaged], ["paged", t.pools.paged]]} onChange=${(/** @type {string} */ v) => setQuery({ pool: v })} />
     </div>
     <${Load} resource=${table} render=${(/** @type {TagTable} */ data) => html`<${List} data=${data} route=${route} q=${inUrl} />`} />
   </div>`;

@@ -56,7 +56,7 @@ function Pairs({ c }) {
     <div class="toolbar">
       <${Select} label=${t.order} value=${sort} options=${Object.entries(t.orders)} onChange=${setSort} />
       <span class="muted push">${t.rows(count(Math.min(most, rows.length)), count(rows.length))}</span>
-      <button type="button" class="button button-small" aria-label=${en.host.twin.csvOf(t.title)} onClick=${() => download(`compare-${c.name ?? c.host_id}.csv`, csvText(fields, rows.map((r) => fields.map((f) => r[f]))))}>CSV</button>
+      <button type="button" class="button button-small" aria-label=${en.host.twin.csvOf(t.title)} onClick=${() => download(`compare-${c.name ?? c.host_id}.csv`, csvText(fields, rows.map((r) => fields.map((f) => r[f]))))}>${en.states.csv}</button>
     </div>
     <${Table} compact caption=${t.title} rows=${rows.slice(0, most)} rowKey=${(/** @type {HostPair} */ r) => r.pool + r.tag} columns=${[
       { key: "tag", label: t.tag, cell: (/** @type {HostPair} */ r) => html`<${TagChip} tag=${r.tag} pool=${r.pool} />` },

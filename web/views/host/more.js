@@ -117,7 +117,7 @@ export function More({ host, state, at, tab, onTab }) {
       <span>${t.asOf} <${Time} value=${shown.state.at} as="second" /></span>
       ${rows.length > MOST ? html`<span>${t.cut}</span>` : null}
       <span class="push"></span>
-      ${rows.length ? html`<button type="button" class="button button-small no-print" aria-label=${en.host.twin.csvOf(chosen[1])} onClick=${() => download(`${host.name ?? host.id}-${chosen[0]}.csv`, csvText(columns.map((c) => c.key), rows.map((r) => columns.map((c) => c.raw(r)))))}>CSV</button>` : null}
+      ${rows.length ? html`<button type="button" class="button button-small no-print" aria-label=${en.host.twin.csvOf(chosen[1])} onClick=${() => download(`${host.name ?? host.id}-${chosen[0]}.csv`, csvText(columns.map((c) => c.key), rows.map((r) => columns.map((c) => c.raw(r)))))}>${en.states.csv}</button>` : null}
     </div>
   </section>`;
 }
