@@ -86,9 +86,10 @@ static void say_signs(struct strbuf *text, const struct fleet_host *host,
     if (failure->share >= 0.3)
         strbuf_printf(text, " the %s pool is at %.0f %% of its limit;", pool, 100 * failure->share);
     if (host->failing.events[failure->pool] > 0)
-        strbuf_printf(text, " event %d was logged %zu times in the newest day;",
+        strbuf_printf(text, " event %d was logged %zu %s in the newest day;",
                       failure->pool == POOL_NONPAGED ? 2019 : 2020,
-                      host->failing.events[failure->pool]);
+                      host->failing.events[failure->pool],
+                      host->failing.events[failure->pool] == 1 ? "time" : "times");
     if (host->failing.alloc_failures > 0)
         strbuf_printf(text, " %llu allocations failed in the newest day;",
                       (unsigned long long)host->failing.alloc_failures);

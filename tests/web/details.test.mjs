@@ -74,6 +74,44 @@ describe("details", () => {
     assert.deepEqual(page.faults(), []);
   });
 
+  test("narrowWindow_currentLinksAreInSight", async () => {
+    page = await browser.page({ width: 400, height: 800 });
+    await page.goto(fake.url + "/admin/server");
+    await page.settled();
+    for (const bar of [".shell-bar nav", "nav.tabs"]) {
+      const link = await page.locator(`${bar} [aria-current]`).boundingBox();
+      assert.ok(link.x >= 0 && link.x + link.width <= 400, `${bar}: ${JSON.stringify(link)}`);
+    }
+    assert.deepEqual(page.faults(), []);
+  });
+
+  // One letter finds something: it is asked for at once, what is typed after it when the hand rests.
+  test("explain_firstLetter_isAskedForAtOnce_theOthersTogether", async () => {
+    page = await browser.page();
+    await page.goto(fake.url + "/explain?tag=WCsc&low=1000000000");
+    await page.settled();
+    const asked = () => fake.state.requests.filter((r) => r.path.endsWith("/explain")).map((r) => new URLSearchParams(r.search).get("q") ?? "");
+    const before = asked().length;
+    await page.locator("main [data-search]").evaluate((box) => {
+      for (const text of ["w", "wc", "wci"]) {
+        box.value = text;
+        box.dispatchEvent(new InputEvent("input", { bubbles: true }));
+      }
+    });
+    await page.waitForFunction(() => location.search.includes("q=wci"));
+    await page.settled();
+    assert.deepEqual(asked().slice(before), ["w", "wci"]);
+    assert.deepEqual(page.faults(), []);
+  });
+
+  test("bytesOfAFact_areSaidAsASize", async () => {
+    page = await browser.page();
+    await changed("**/api/v1/explain?*", (body) => Object.assign(body.items[0], { attribute: "hw.ram_bytes", value: "68719476736" }));
+    await page.goto(fake.url + "/explain?tag=WCsc&low=1000000000");
+    await page.settled();
+    assert.match(await page.locator(".explain-table tbody tr").first().innerText(), /Memory\s+64\s+GB/);
+  });
+
   test("tag_unknown_tellsWhichTagsDiffer", async () => {
     page = await browser.page();
     await page.goto(fake.url + "/tags/Zzz1");

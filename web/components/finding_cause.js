@@ -3,7 +3,7 @@
 import { html } from "../lib/ui.js";
 import { count, rate, ratio, UNKNOWN } from "../lib/format.js";
 import { href } from "../lib/router.js";
-import { attributeName } from "../lib/words.js";
+import { attributeName, attributeValue } from "../lib/words.js";
 import { visible } from "../lib/text.js";
 import { en } from "../lib/en.js";
 import { ApiLink } from "./api_link.js";
@@ -28,7 +28,7 @@ function causeLink(attribute, value) {
 function Fact({ attribute, value }) {
   const to = causeLink(attribute, value);
   const driver = isDriver(attribute);
-  const name = html`<b><${Name} value=${driver ? attributeName(attribute) + " " + value : value} length=${70} /></b>`;
+  const name = html`<b><${Name} value=${driver ? attributeName(attribute) + " " + value : attributeValue(attribute, value)} length=${70} /></b>`;
   return html`<span class="muted">${driver ? t.driver : visible(attributeName(attribute))} </span>${to ? html`<a href=${to}>${name}</a>` : name}`;
 }
 

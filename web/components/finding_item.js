@@ -3,7 +3,7 @@ import { html } from "../lib/ui.js";
 import { useResource } from "../lib/resource.js";
 import { parseTime, percent, rate, timeLeft, UNKNOWN, utcTime } from "../lib/format.js";
 import { findingHref } from "../lib/router.js";
-import { attributeName, causeCounts, LIMIT } from "../lib/words.js";
+import { attributeName, attributeValue, causeCounts, LIMIT } from "../lib/words.js";
 import { visible } from "../lib/text.js";
 import { en } from "../lib/en.js";
 import { KindBadge, SeverityMark, Sparkline, StatusBadge } from "./marks.js";
@@ -32,7 +32,7 @@ export function growth(hosts) {
 /** The attribute and its value, told apart from the words around them. @param {{ cause: Cause }} props */
 export function CauseName({ cause }) {
   return html`<span class="cause-name"
-    ><${Name} value=${attributeName(cause.attribute)} length=${40} />${" "}<${Name} value=${cause.value} length=${40} class="cause-value"
+    ><${Name} value=${attributeName(cause.attribute)} length=${40} />${" "}<${Name} value=${attributeValue(cause.attribute, cause.value)} length=${40} class="cause-value"
   /></span>`;
 }
 

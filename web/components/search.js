@@ -1,11 +1,12 @@
-// A search box that tells its value after a pause in typing.
+// A search box that tells its value at the first letter, then after each pause in typing.
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
 
-/** @param {{ value: string, onSearch: (q: string) => void, label: string, wait?: number }} props */
-export function SearchBox({ value, onSearch, label, wait = 200 }) {
+/** @param {{ value: string, onSearch: (q: string) => void, label: string, wait?: number, eager?: boolean }} props eager: one letter finds something already */
+export function SearchBox({ value, onSearch, label, wait = 200, eager = true }) {
   const [text, setText] = useState(value);
   const timer = useRef(/** @type {any} */ (0));
   const sent = useRef(value);
+  const typed = useRef(-Infinity);
   useEffect(() => {
     if (value !== sent.current) {
       sent.current = value;
@@ -32,8 +33,11 @@ export function SearchBox({ value, onSearch, label, wait = 200 }) {
     onInput=${(/** @type {any} */ e) => {
       const q = e.target.value;
       setText(q);
+      const pause = performance.now() - typed.current;
+      typed.current = performance.now();
       clearTimeout(timer.current);
-      timer.current = setTimeout(() => send(q), wait);
+      if (eager && pause > wait) send(q);
+      else timer.current = setTimeout(() => send(q), wait);
     }}
     onKeyDown=${(/** @type {KeyboardEvent} */ e) => {
       if (e.key === "Enter") send(text);

@@ -4,6 +4,7 @@ import { signOut } from "../lib/api.js";
 import { en } from "../lib/en.js";
 import { span } from "../lib/format.js";
 import { link } from "../lib/link.js";
+import { useCurrentInSight } from "../lib/insight.js";
 import { forgetAll } from "../lib/resource.js";
 import { Name } from "./names.js";
 import { Help } from "./help.js";
@@ -95,6 +96,8 @@ export function isTyping(event) {
 export function Shell({ session, view, children }) {
   const [help, setHelp] = useState(false);
   const prefix = useRef(0);
+  const bar = useRef(/** @type {HTMLElement | null} */ (null));
+  useCurrentInSight(bar, view);
 
   useEffect(() => {
     const focus = (/** @type {KeyboardEvent} */ e, /** @type {Element | null} */ box) => {
@@ -146,7 +149,7 @@ export function Shell({ session, view, children }) {
           </svg>
           <span>${t.brand}</span>
         </a>
-        <nav aria-label=${t.main}>
+        <nav aria-label=${t.main} ref=${bar}>
           ${shown.map(
             ([to, label, views]) => html`<a
               href=${to}

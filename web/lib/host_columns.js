@@ -19,18 +19,18 @@ const size = (mib) => (mib === null ? UNKNOWN : bytes(mib * MIB));
 
 /** @type {HostColumn[]} */
 export const HOST_COLUMNS = [
-  { key: "name", number: false, width: 170, usual: true, text: (f, i) => f.names[i] ?? f.ids[i] ?? UNKNOWN },
+  { key: "name", number: false, width: 210, usual: true, text: (f, i) => f.names[i] ?? f.ids[i] ?? UNKNOWN },
   { key: "findings", number: false, big: true, width: 100, usual: true, text: (f, i) => String(f.num.findings[i]) },
   { key: "outlier_score", number: true, width: 108, usual: true, text: (f, i) => (number(f, "outlier_score", i) === null ? "" : `${(word(f, "outlier", i) ?? "").replace(/^[a-z]+\//, "")} ${score(number(f, "outlier_score", i))}`) },
   { key: "nonpaged_mib", number: true, width: 86, usual: true, text: (f, i) => size(number(f, "nonpaged_mib", i)) },
   { key: "share", number: true, width: 84, usual: true, text: (f, i) => (Number.isNaN(share(f, i)) ? UNKNOWN : percent(share(f, i))) },
   { key: "paged_mib", number: true, width: 80, usual: true, text: (f, i) => size(number(f, "paged_mib", i)) },
   { key: "ram_mib", number: true, width: 78, usual: true, text: (f, i) => size(number(f, "ram_mib", i)) },
-  { key: "uptime_seconds", number: true, width: 92, usual: true, text: (f, i) => duration(number(f, "uptime_seconds", i)) },
+  { key: "uptime_seconds", number: true, width: 98, usual: true, text: (f, i) => duration(number(f, "uptime_seconds", i)) },
   { key: "growth_bytes_per_hour", number: true, width: 96, usual: false, text: (f, i) => rate(number(f, "growth_bytes_per_hour", i)) },
   { key: "exhausts_at", number: true, width: 96, usual: false, text: (f, i, now) => (number(f, "exhausts_at", i) === null ? "" : duration(Math.max(0, f.num.exhausts_at[i] - now / 1000))) },
   { key: "role", number: false, width: 112, usual: true, text: (f, i) => word(f, "role", i) ?? UNKNOWN },
-  { key: "os_name", number: false, width: 120, usual: true, text: (f, i) => word(f, "os_name", i) ?? UNKNOWN },
+  { key: "os_name", number: false, width: 176, usual: true, text: (f, i) => word(f, "os_name", i) ?? UNKNOWN },
   { key: "os_build", number: false, width: 112, usual: true, text: (f, i) => word(f, "os_build", i) ?? UNKNOWN },
   { key: "model", number: false, width: 160, usual: false, text: (f, i) => word(f, "model", i) ?? UNKNOWN },
   { key: "agent", number: false, width: 80, usual: false, text: (f, i) => word(f, "agent", i) ?? UNKNOWN },

@@ -1,5 +1,6 @@
 // Words for what the API says in codes; the text itself is in en.js. Pure.
 import { en } from "./en.js";
+import { bytes } from "./format.js";
 
 const t = en.words;
 
@@ -37,6 +38,11 @@ const ATTRIBUTES = /** @type {Record<string, string>} */ (t.attributes);
 export function attributeName(attribute) {
   if (attribute.startsWith("driver/")) return attribute.slice(7);
   return ATTRIBUTES[attribute] ?? attribute;
+}
+
+/** A value as a person says it. @param {string} attribute @param {string | null | undefined} value */
+export function attributeValue(attribute, value) {
+  return value && attribute.endsWith("_bytes") && /^\d{1,15}$/.test(value) ? bytes(Number(value)) : value;
 }
 
 /** @param {Cause} cause */

@@ -1,5 +1,6 @@
 // For admins: the server and what it keeps, people and secrets, who is told, lists, the log of changes.
-import { html, useEffect } from "../lib/ui.js";
+import { html, useEffect, useRef } from "../lib/ui.js";
+import { useCurrentInSight } from "../lib/insight.js";
 import { en } from "../lib/en.js";
 import { useTitle } from "../lib/title.js";
 import { navigate } from "../lib/router.js";
@@ -44,13 +45,15 @@ export default function Admin({ route, session }) {
   const found = TABS.find(([key]) => key === tab);
   useTitle(found ? `${found[1]} \u00b7 ${t.title}` : t.title);
   useTabKeys();
+  const bar = useRef(/** @type {HTMLElement | null} */ (null));
+  useCurrentInSight(bar, tab);
   if (session.role !== "admin") {
     return html`<div class="page"><h1 tabindex="-1">${t.title}</h1><${Empty} title=${en.shell.forbidden(t.roles.admin)}>${en.shell.signedInAs(/** @type {Record<string, string>} */ (t.roles)[session.role] ?? session.role)}<//></div>`;
   }
   const View = found?.[2];
   return html`<div class="page admin">
     <div class="page-head"><h1 tabindex="-1">${t.title}</h1></div>
-    <nav class="tabs" aria-label=${t.title}>
+    <nav class="tabs" aria-label=${t.title} ref=${bar}>
       ${TABS.map(([key, label]) => html`<a key=${key} href=${"/admin/" + key} aria-current=${key === tab ? "page" : undefined}>${label}</a>`)}
     </nav>
     ${View ? html`<${View} key=${tab} route=${route} session=${session} ...${found[3] ?? {}} />` : html`<${Empty} title=${t.noSuchTab}><a href="/admin">${t.toFirst}</a><//>`}

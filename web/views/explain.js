@@ -7,7 +7,7 @@ import { useList } from "../lib/lists.js";
 import { navigate, search, setQuery } from "../lib/router.js";
 import { count, percent, ratio } from "../lib/format.js";
 import { explainCounts, explainHref, factOf, measureFormat, parseAmount } from "../lib/spread.js";
-import { attributeName } from "../lib/words.js";
+import { attributeName, attributeValue } from "../lib/words.js";
 import { visible } from "../lib/text.js";
 import { en } from "../lib/en.js";
 import { SearchBox } from "../components/search.js";
@@ -88,7 +88,7 @@ function Line({ item, open, onOpen, inner = false }) {
   const driver = item.attribute.startsWith("driver/");
   return html`<tr class=${`explain-${item.verdict}${inner ? " explain-same" : ""}`}>
     <th scope="row"><span class="badge">${t.kindNames[/** @type {"os"} */ (item.kind)]}</span> ${driver ? html`<a href=${"/drivers/" + encodeURIComponent(item.attribute.slice(7))}><${Name} value=${item.attribute.slice(7)} length=${36} /></a>` : html`<${Name} value=${attributeName(item.attribute)} length=${36} />`}</th>
-    <td>${item.any_version ? html`<i>${t.anyVersion}</i>` : item.value === null ? html`<i>${t.unknownVersion}</i>` : html`<${Name} value=${item.value} length=${40} />`}</td>
+    <td>${item.any_version ? html`<i>${t.anyVersion}</i>` : item.value === null ? html`<i>${t.unknownVersion}</i>` : html`<${Name} value=${attributeValue(item.attribute, item.value)} length=${40} />`}</td>
     <td class="explain-shares"><${ShareBars} item=${item} label=${explainCounts(item)} /><span class="small">${explainCounts(item)}</span></td>
     <td class="number">${percent(item.separation)}</td>
     <td class="number">${ratio(item.risk_ratio)}</td>

@@ -68,7 +68,7 @@ function Mutes({ may, route }) {
     { key: "hosts", label: m.list.hosts, number: true, cell: (x) => count(x.host_count) },
     ...(may ? [{ key: "act", label: m.list.act, cell: (/** @type {Mute} */ x) => (x.state === "standing" ? html`<${EndMute} mute=${x} onDone=${reload} />` : null) }] : []),
   ];
-  return html`<div class="toolbar"><${Select} label=${m.state} value=${state} onChange=${(/** @type {string} */ v) => setQuery({ state: v })} options=${[["standing", m.standing], ["ended", m.ended], ["any", m.anyState]]} /></div>
+  return html`<div class="toolbar finding-filters"><${Select} label=${m.state} value=${state} onChange=${(/** @type {string} */ v) => setQuery({ state: v })} options=${[["standing", m.standing], ["ended", m.ended], ["any", m.anyState]]} /></div>
     <${Load} resource=${list.resource} render=${(/** @type {List<Mute>} */ data) => (list.items.length
       ? html`<div class="panel panel-flush"><${Table} caption=${m.title} columns=${columns} rows=${list.items} rowKey=${(/** @type {Mute} */ x) => String(x.id)} /></div>
           <${More} shown=${list.items.length} total=${data.total} more=${list.more} busy=${list.busy} error=${list.error} what="mutes" />`
@@ -81,12 +81,12 @@ function List({ route, q }) {
   const list = useList("/findings" + search({ ...filters, limit: 50 }));
   const filtered = FILTERS.some((k) => q(k));
   const choose = (/** @type {string} */ key) => (/** @type {string} */ v) => setQuery({ [key]: v });
-  return html`<div class="toolbar">
+  return html`<div class="toolbar finding-filters">
       <${Select} label=${t.status} value=${q("status")} onChange=${choose("status")}
         options=${[["", t.open], ...Object.entries(STATUS), ["acknowledged,muted,resolved", t.allButOpen], ["open,acknowledged,muted,resolved", t.all]]} />
       <${Select} label=${t.severity} value=${q("severity")} onChange=${choose("severity")} options=${[["", t.any], ...Object.entries(t.severities)]} />
       <${Select} label=${t.kind} value=${q("kind")} onChange=${choose("kind")} options=${[["", t.any], ...Object.entries(KIND)]} />
-      ${[["tag", t.tag], ["driver", t.driver], ["host", t.host]].map(([key, label]) => html`<${SearchBox} key=${key} label=${label} value=${q(key)} onSearch=${choose(key)} wait=${400} />`)}
+      ${[["tag", t.tag], ["driver", t.driver], ["host", t.host]].map(([key, label]) => html`<${SearchBox} key=${key} eager=${false} label=${label} value=${q(key)} onSearch=${choose(key)} wait=${400} />`)}
       ${filtered ? html`<a class="button button-small button-quiet" href="/findings">${t.clear}</a>` : null}
       <${Save} path=${"/findings" + search(filters)} />
     </div>
