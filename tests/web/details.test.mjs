@@ -104,6 +104,34 @@ describe("details", () => {
     assert.deepEqual(page.faults(), []);
   });
 
+  test("explain_longList_isDrawnToItsEnd_andKeptInARefresh", async () => {
+    page = await browser.page();
+    await page.clock.install();
+    await changed("**/api/v1/explain?*", (body) => {
+      const one = body.items[0];
+      body.items = Array.from({ length: 150 }, (_, k) => ({ ...one, attribute: `fact.${k}`, value: String(k), selected_with: 1 + (k % one.selected) }));
+      body.total = 150;
+      body.next_cursor = null;
+    });
+    await page.goto(fake.url + "/explain?tag=WCsc&low=1000000000");
+    const rows = () => page.locator(".explain-table tbody tr").count();
+    await page.locator(".explain-table tbody tr").first().waitFor();
+    for (let k = 0; k < 20 && (await rows()) < 150; k++) await page.clock.runFor(50);
+    assert.equal(await rows(), 150);
+    const least = await page.evaluate(() => {
+      window.least = 150;
+      new MutationObserver(() => (window.least = Math.min(window.least, document.querySelectorAll(".explain-table tbody tr").length))).observe(document.querySelector(".explain-table"), { childList: true, subtree: true });
+      return window.least;
+    });
+    assert.equal(least, 150);
+    const again = page.waitForResponse((r) => r.url().includes("/explain?"));
+    await page.clock.runFor(61000);
+    await again;
+    await page.clock.runFor(500);
+    assert.equal(await page.evaluate(() => window.least), 150, "a refresh takes no line away");
+    assert.deepEqual(page.faults(), []);
+  });
+
   test("bytesOfAFact_areSaidAsASize", async () => {
     page = await browser.page();
     await changed("**/api/v1/explain?*", (body) => Object.assign(body.items[0], { attribute: "hw.ram_bytes", value: "68719476736" }));

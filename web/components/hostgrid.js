@@ -116,7 +116,7 @@ export function HostGrid({ fleet: f, rows, columns, sort, onSort, label }) {
   const shown = [];
   for (let i = from; i < to; i++) {
     const row = rows[i];
-    shown.push(html`<div key=${f.key[row] >= 0 ? f.key[row] : "w" + f.ids[row]} id=${"host-" + i} class="hostgrid-row" role="row" aria-rowindex=${i + 2} aria-selected=${i === index ? "true" : "false"}
+    shown.push(html`<div key=${i} id=${"host-" + i} class="hostgrid-row" role="row" aria-rowindex=${i + 2} aria-selected=${i === index ? "true" : "false"}
       style=${{ top: `${i * ROW}px`, gridTemplateColumns: template }} onClick=${() => setActive(f.key[row])} onDblClick=${() => open(i)}>
       ${columns.map((c) => html`<div key=${c.key} role="gridcell" class=${"hostgrid-cell" + (c.number ? " number" : "")}>${cell(c, f, row, now)}</div>`)}
     </div>`);

@@ -1,5 +1,6 @@
 // A real table of thousands of rows, of which only those in sight exist: rows of one height, spacers
-// above and below. Sorting and filtering are the caller's; keys move the reader's row.
+// above and below. Sorting and filtering are the caller's; keys move the reader's row. A row of the
+// document belongs to a place, not to what stands there: another order is other text in the same rows.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/ui.js";
 
 const OVERSCAN = 10;
@@ -66,7 +67,7 @@ export function VirtualTable({ columns, rows, rowKey, caption, sort, onSort, onO
           ${c.sort ? html`<button type="button" class=${"sort" + (on ? " sort-on" : "")} onClick=${() => onSort(next(c))}>${c.label}<span class="sort-arrow" aria-hidden="true">${on ? (sort.startsWith("-") ? "\u2193" : "\u2191") : ""}</span></button>` : c.label}</th>`;
       })}</tr></thead>
       ${from > 0 ? html`<tbody aria-hidden="true"><tr style=${{ height: from * row + "px" }}></tr></tbody>` : null}
-      <tbody>${rows.slice(from, to).map((r, k) => html`<tr key=${rowKey(r)} aria-rowindex=${from + k + 2} class=${from + k === active ? "row-active" : ""} style=${{ height: row + "px" }}>
+      <tbody>${rows.slice(from, to).map((r, k) => html`<tr key=${from + k} aria-rowindex=${from + k + 2} class=${from + k === active ? "row-active" : ""} style=${{ height: row + "px" }}>
         ${columns.map((c) => html`<td key=${c.key} class=${(c.number ? "number " : "") + (c.class ?? "")}>${c.cell(r)}</td>`)}</tr>`)}</tbody>
       ${to < rows.length ? html`<tbody aria-hidden="true"><tr style=${{ height: (rows.length - to) * row + "px" }}></tr></tbody>` : null}
     </table>

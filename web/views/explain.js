@@ -1,6 +1,6 @@
 // What separates the selected hosts from the others: every attribute and driver version, the most
 // different first, with its counter-evidence and the hosts behind it. The address holds it all.
-import { html, useMemo, useState } from "../lib/ui.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/ui.js";
 import { useTitle } from "../lib/title.js";
 import { useResource } from "../lib/resource.js";
 import { useList } from "../lib/lists.js";
@@ -114,15 +114,33 @@ function grouped(items) {
   return out;
 }
 
-/** @param {{ items: ExplainItem[], sort: string, selection: Record<string, string | null>, measure: string }} props */
-function Lines({ items, sort, selection, measure }) {
+/** Lines drawn at once: two windows full. The others follow, so that an answer is seen before all of it stands. */
+const FIRST = 30;
+
+/**
+ * How many of a list to draw now. @param {string} list another one begins again @param {number} count
+ */
+function useMoreAndMore(list, count) {
+  const [state, setState] = useState({ list, n: FIRST });
+  const n = state.list === list ? state.n : FIRST;
+  useEffect(() => {
+    if (n >= count) return undefined;
+    const timer = setTimeout(() => setState({ list, n: n + 2 * FIRST }), 30);
+    return () => clearTimeout(timer);
+  }, [list, n, count]);
+  return n;
+}
+
+/** @param {{ items: ExplainItem[], data: Explanation | null, asked: string, sort: string, selection: Record<string, string | null>, measure: string }} props asked: what data answers; the same in a refresh */
+function Lines({ items, data, asked, sort, selection, measure }) {
   const [open, setOpen] = useState(/** @type {Set<string>} */ (new Set()));
   const turn = (/** @type {string} */ id) => setOpen((old) => {
     const next = new Set(old);
     if (!next.delete(id)) next.add(id);
     return next;
   });
-  const groups = useMemo(() => grouped(items), [items]);
+  const groups = useMemo(() => grouped(items), [data, items.length]);
+  const drawn = useMoreAndMore(asked, groups.length);
   const row = (/** @type {ExplainItem} */ item, inner = false) => {
     const id = factOf(item) + item.any_version;
     return html`<${Line} key=${id} item=${item} inner=${inner} open=${open.has(id)} onOpen=${() => turn(id)} />
@@ -137,7 +155,7 @@ function Lines({ items, sort, selection, measure }) {
       return html`<th key=${key} scope="col" class=${number ? "number" : ""} title=${/** @type {any} */ (t.hints)[key]} aria-sort=${on ? (sort.startsWith("-") ? "descending" : "ascending") : undefined}>
         ${by ? html`<button type="button" class=${"sort" + (on ? " sort-on" : "")} onClick=${() => setQuery({ sort: sort === "-" + by ? by : sort === by ? "-" + by : by === "separation" || by === "risk_ratio" ? "-" + by : by })}>${label}<span class="sort-arrow" aria-hidden="true">${on ? (sort.startsWith("-") ? "\u2193" : "\u2191") : ""}</span></button>` : label}</th>`;
     })}<th scope="col"><span class="offscreen">${t.showHosts}</span></th></tr></thead>
-    <tbody>${groups.map(({ head, rest }) => {
+    <tbody>${groups.slice(0, drawn).map(({ head, rest }) => {
       const id = "same " + factOf(head) + head.any_version;
       return html`${row(head)}
         ${rest.length ? html`<tr key=${id} class="explain-more"><td colspan="9"><button type="button" class="button button-small button-quiet" aria-expanded=${open.has(id) ? "true" : "false"} onClick=${() => turn(id)}>${open.has(id) ? t.hideSame : t.showSame}</button> <span class="muted small">${t.allSame(rest.length)}</span></td></tr>` : null}
@@ -153,9 +171,12 @@ function Result({ route }) {
   const kinds = query.get("kinds") ?? "";
   const q = query.get("q") ?? "";
   const asked = { ...selection, sort, kinds, q };
-  const list = useList("/explain" + search({ ...asked, limit: 200 }));
+  const path = "/explain" + search({ ...asked, limit: 200 });
+  const list = useList(path);
   const resource = /** @type {Resource<Explanation>} */ (/** @type {unknown} */ (list.resource));
   const x = resource.data;
+  const answered = useRef(path);
+  if (!resource.pending) answered.current = path;
   const [within, setWithin] = useState(selection.within ?? "");
   const bad = resource.error?.status === 422 && !resource.loading ? resource.error : null;
   const region = query.get("low") !== null || query.get("high") !== null;
@@ -182,7 +203,7 @@ function Result({ route }) {
             ${d.note ? html`<p class="explain-note">${visible(d.note)}</p>` : null}
             ${list.items.length
               ? html`<section class="panel panel-flush">
-                  <${Lines} items=${list.items} sort=${sort} selection=${selection} measure=${d.measure} />
+                  <${Lines} items=${list.items} data=${x} asked=${answered.current} sort=${sort} selection=${selection} measure=${d.measure} />
                   <${More} shown=${list.items.length} total=${d.total} more=${list.more} busy=${list.busy} error=${list.error} what=${t.values} />
                 </section>
                 <div class="toolbar toolbar-tight"><${ServerFile} path=${"/explain" + search(asked)} name="explain.csv" type="text/csv" label=${t.csv} /><${ServerFile} path=${"/explain" + search(asked)} name="explain.ndjson" type="application/x-ndjson" label=${t.ndjson} />

@@ -1,5 +1,5 @@
 // One tag over the fleet: spread over hosts, quantiles over time, owner, who holds it.
-import { html } from "../lib/ui.js";
+import { html, useMemo } from "../lib/ui.js";
 import { useTitle } from "../lib/title.js";
 import { useResource } from "../lib/resource.js";
 import { href, navigate, search, setQuery } from "../lib/router.js";
@@ -202,21 +202,22 @@ function Body({ d, route }) {
   const sort = route.query.get("sort") ?? "-bytes";
   const list = useList(href(["tags", d.tag, "hosts"], { pool, sort, limit: 50 }));
   const rows = /** @type {TagHost[]} */ (list.items);
+  // Pictures are drawn again when what they show changes, not with every order of the table below.
+  const measure = route.query.get("measure");
+  const pictures = useMemo(() => html`<div class="page">
+        <${Findings} tag=${d.tag} pool=${pool} />
+        <${SpreadNow} tag=${d.tag} pool=${pool} route=${route} />
+        <${OverTime} tag=${d.tag} pool=${pool} />
+        <${Versions} tag=${d.tag} pool=${pool} route=${route} />
+      </div>`, [d.tag, pool, measure]);
+  const side = useMemo(() => html`<div class="side"><${Owner} d=${d} item=${item} /><${Lockstep} tag=${d.tag} pool=${pool} /><${KnownLeaks} known=${d.known_leaks} fit=${false} /></div>`, [d, item]);
   return html`
     ${d.pools.length > 1
       ? html`<div class="toolbar"><div class="segmented" role="group" aria-label=${t.pool}>
           ${d.pools.map((p) => html`<button type="button" aria-pressed=${p.pool === pool ? "true" : "false"} onClick=${() => setQuery({ pool: p.pool })}>${p.pool} \u00b7 ${bytes(p.bytes)}</button>`)}
         </div></div>`
       : null}
-    <div class="split">
-      <div class="page">
-        <${Findings} tag=${d.tag} pool=${pool} />
-        <${SpreadNow} tag=${d.tag} pool=${pool} route=${route} />
-        <${OverTime} tag=${d.tag} pool=${pool} />
-        <${Versions} tag=${d.tag} pool=${pool} route=${route} />
-      </div>
-      <div class="side"><${Owner} d=${d} item=${item} /><${Lockstep} tag=${d.tag} pool=${pool} /><${KnownLeaks} known=${d.known_leaks} fit=${false} /></div>
-    </div>
+    <div class="split">${pictures}${side}</div>
     <section class="panel panel-flush" aria-labelledby="hosts-h">
       <div class="panel-head"><h2 id="hosts-h">${t.hostsTitle}</h2>
         <span class="files"><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.csv" type="text/csv" label=${en.states.csv} /><${ServerFile} path=${href(["tags", d.tag, "hosts"], { pool, sort })} name="hosts.ndjson" type="application/x-ndjson" label=${en.states.ndjson} /></span></div>
