@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pictures.mjs URL TOKEN [NAME...]: the pictures of the README and docs, taken of a running demo into
-// docs/images/ in both themes (the demo prints its address; build/demo/operator.token holds the token).
+// docs/images/ in both themes (the demo prints its address; build/demo/operator.token holds the token;
+// with an administrator's token Admin is pictured too: `poolfleetd token create --role admin`).
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 const { chromium } = createRequire(new URL("../web/package.json", import.meta.url))("playwright-core");
@@ -17,13 +18,18 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
-const get = async (target) => (await fetch(`${address}/api/v1${target}`, { headers: { Authorization: `Bearer ${token}` } })).json();
+const ask = (target) => fetch(`${address}/api/v1${target}`, { headers: { Authorization: `Bearer ${token}` } });
+const get = async (target) => (await ask(target)).json();
+const admin = (await ask("/server")).ok && (await ask("/users")).ok;
 const findings = (await get("/findings?limit=50")).items;
 // The finding that shows most: several hosts, and a cause that parts them from the others.
 const parts = (f) => (f.host_count > 2 && f.explained_by[0] ? f.explained_by[0].affected_with / f.explained_by[0].affected - f.explained_by[0].unaffected_with / Math.max(1, f.explained_by[0].unaffected) : 0);
 const shown = findings.reduce((best, f) => (parts(f) > parts(best) ? f : best));
 const tag = encodeURIComponent(shown.tag);
-const driver = shown.explained_by.map((c) => c.attribute).find((a) => a.startsWith("driver/"))?.slice(7) ?? shown.owner?.driver;
+// The driver that shows most: one whose bad and good versions are known, then the one of most hosts.
+const shows = (c) => (c.first_bad && c.last_good ? 1e6 : 0) + c.affected_with;
+const blamed = findings.flatMap((f) => f.explained_by).filter((c) => c.attribute.startsWith("driver/")).sort((a, b) => shows(b) - shows(a));
+const driver = blamed[0]?.attribute.slice(7) ?? shown.owner?.driver;
 const CAPTURE = `Sorting by NonPaged Pool Consumed
 
                NonPaged                  Paged
@@ -50,6 +56,8 @@ const screens = [
     await page.keyboard.press("Control+Enter");
     await page.locator(".verdict").waitFor();
   }],
+  // Its rates need two readings.
+  ...(admin ? [["admin", "/admin/server", 900, ".panel", (page) => page.waitForFunction(() => !document.querySelector("main").innerText.includes("Watching"))]] : []),
 ].filter(([name]) => !wanted.length || wanted.includes(name));
 
 for (const scheme of ["light", "dark"]) {
@@ -67,7 +75,7 @@ for (const scheme of ["light", "dark"]) {
     await page.waitForFunction(() => !document.querySelector("main .skeleton, main [aria-busy=true]"));
     await page.waitForLoadState("networkidle");
     const file = `${folder}${name}-${scheme}.webp`;
-    const { data } = await tools.send("Page.captureScreenshot", { format: "webp", quality: 82 });
+    const { data } = await tools.send("Page.captureScreenshot", { format: "webp", quality: 50 });
     writeFileSync(file, Buffer.from(data, "base64"));
     console.log(`${name}-${scheme}.webp ${Math.round(statSync(file).size / 1024)} KB`);
   }
