@@ -8,6 +8,7 @@ import path from "node:path";
 import { ingest, storedByVictoriaMetrics } from "./ingest.mjs";
 import { reads } from "./reads.mjs";
 import { memory, scale } from "./scale.mjs";
+import { pageFleet } from "./page_fleet.mjs";
 
 const root = path.resolve(path.dirname(new URL(import.meta.url).pathname), "../..");
 const bin = (name) => path.join(root, "build/bin", name);
@@ -208,9 +209,16 @@ const benches = {
   reads: () => reads(tools),
 
   async page() {
-    // 1,000 hosts of 2,500 rows; the reads behind the screens, then the page in a browser.
+    // 1,000 hosts of 2,500 rows; the reads behind the screens, then the page in a browser. Then the
+    // page of a big fleet of small hosts (BENCH_PAGE=fleet: only that; =screens, =map: half of it).
     const figures = [];
     const table = [];
+    const fleet = async () => {
+      const big = await pageFleet(tools);
+      console.table(big.steps);
+      return { figures: [...figures, ...big.figures], table: [...table, ...big.table], steps: big.steps };
+    };
+    if (["fleet", "screens", "map"].includes(process.env.BENCH_PAGE ?? "")) return fleet();
     await withServer(["--analyze-interval", "1m"], async (server) => {
       const before = rssBytes(server.pid);
       const fill = load(server, ["--hosts", 1000, "--rows", 2500, "--changed", 300, "--connections", 8, "--seconds", 5]);
@@ -237,7 +245,7 @@ const benches = {
       const today = Number(sh("node", ["tests/bench/today.mjs", `http://${again.address}`, again.viewer]).trim());
       figures.push(figure("Today complete in the browser, median of 5 cold loads", today, "ms", "< 1000", today < 1000));
     });
-    return { figures, table };
+    return fleet();
   },
 };
 
