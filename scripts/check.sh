@@ -153,6 +153,7 @@ part_http() {
     done
 }
 # The page as a whole, with the server behind it; then each screen, which needs a stand-in only.
+whole_page=" live pages shell outline "
 part_pages() {
     server
     npm_tests
@@ -160,7 +161,7 @@ part_pages() {
     run web-types npm --prefix web run --silent check-summary
     node_tests web-lib web/test/*.test.js
     private_pg
-    for name in live pages shell outline; do node_tests "web-$name" "tests/web/$name.test.mjs"; done
+    for name in $whole_page; do node_tests "web-$name" "tests/web/$name.test.mjs"; done
 }
 part_screens() {
     server
@@ -168,7 +169,7 @@ part_screens() {
     say "web, screen by screen"
     for file in tests/web/*.test.mjs; do
         name=$(basename "$file" .test.mjs)
-        case $name in live | pages | shell | outline) ;; *) node_tests "web-$name" "$file" ;; esac
+        [[ $whole_page == *" $name "* ]] || node_tests "web-$name" "$file"
     done
 }
 part_web() {

@@ -154,26 +154,50 @@ static double distance(const struct curve *a, const struct curve *b, size_t stil
     return robust_median(apart, count) / line->slope;
 }
 
-bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
-                   double base_second, struct mover_pair *ret_pair)
+/* Two rows of one host from where the first of them began to grow. */
+struct beside {
+    const struct curve *a;
+    const struct curve *b;
+    size_t still; /* points before it */
+    double base_a;
+    double base_b;
+    double grown; /* blocks of the first; not above 0: nothing */
+};
+
+/* False: they do not have the same points, or fewer than `least`. */
+static bool put_beside(const struct feature *first, const struct feature *second, double base_first,
+                       double base_second, size_t least, struct beside *ret_beside)
 {
     const struct curve *a = first->curve;
     const struct curve *b = second->curve;
-    struct points points = {0};
     if (a == NULL || b == NULL || a->blocks == NULL || b->blocks == NULL || a->count != b->count ||
-        a->count < POINTS_MIN)
+        a->count < least)
         return false;
     size_t still = last_still(a);
     size_t other = last_still(b);
     still = other < still ? other : still;
     double base_a = base_of(a, still, base_first);
-    double base_b = base_of(b, still, base_second);
-    double grown = (double)a->blocks[a->count - 1] - base_a;
-    size_t stride = (a->count - still) / POINTS_MOST + 1;
-    for (size_t i = still; i < a->count && grown > 0; i += stride) {
-        double x = ((double)a->blocks[i] - base_a) / grown;
+    *ret_beside = (struct beside){.a = a,
+                                  .b = b,
+                                  .still = still,
+                                  .base_a = base_a,
+                                  .base_b = base_of(b, still, base_second),
+                                  .grown = (double)a->blocks[a->count - 1] - base_a};
+    return true;
+}
+
+bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
+                   double base_second, struct mover_pair *ret_pair)
+{
+    struct beside at;
+    struct points points = {0};
+    if (!put_beside(first, second, base_first, base_second, POINTS_MIN, &at))
+        return false;
+    size_t stride = (at.a->count - at.still) / POINTS_MOST + 1;
+    for (size_t i = at.still; i < at.a->count && at.grown > 0; i += stride) {
+        double x = ((double)at.a->blocks[i] - at.base_a) / at.grown;
         if (x >= GROWN_MIN)
-            add_point(&points, (double)a->hours[i], x, (double)b->blocks[i] - base_b);
+            add_point(&points, (double)at.a->hours[i], x, (double)at.b->blocks[i] - at.base_b);
     }
     if (points.count < POINTS_MIN)
         return false;
@@ -184,12 +208,12 @@ bool mover_compare(const struct feature *first, const struct feature *second, do
     double pace = pace_of(&points);
     if (!(slope > 0) || !(pace > 0) || isnan(r))
         return false;
-    ret_pair->ratio = slope / grown;
+    ret_pair->ratio = slope / at.grown;
     ret_pair->lag = -behind / slope / pace;
     ret_pair->fit = r * r;
-    struct line line = {base_a, grown, behind + base_b, slope};
+    struct line line = {at.base_a, at.grown, behind + at.base_b, slope};
     bool jumps = first->shape == SHAPE_BURSTY || second->shape == SHAPE_BURSTY;
-    ret_pair->apart = distance(a, b, still, &line, jumps);
+    ret_pair->apart = distance(at.a, at.b, at.still, &line, jumps);
     return true;
 }
 
@@ -199,23 +223,16 @@ bool mover_compare(const struct feature *first, const struct feature *second, do
 static void count_votes(const struct feature *first, const struct feature *second,
                         double base_first, double base_second, double ratio, struct votes *votes)
 {
-    const struct curve *a = first->curve;
-    const struct curve *b = second->curve;
-    if (a == NULL || b == NULL || a->blocks == NULL || b->blocks == NULL || a->count != b->count)
+    struct beside at;
+    if (!put_beside(first, second, base_first, base_second, 0, &at))
         return;
-    size_t still = last_still(a);
-    size_t other = last_still(b);
-    still = other < still ? other : still;
-    double base_a = base_of(a, still, base_first);
-    double base_b = base_of(b, still, base_second);
-    double grown = (double)a->blocks[a->count - 1] - base_a;
     if (isnan(ratio))
-        ratio = ((double)b->blocks[b->count - 1] - base_b) / grown;
-    if (!(grown > 0) || !(ratio > 0))
+        ratio = ((double)at.b->blocks[at.b->count - 1] - at.base_b) / at.grown;
+    if (!(at.grown > 0) || !(ratio > 0))
         return;
-    for (size_t i = still; i < a->count; i++) {
-        double x = ((double)a->blocks[i] - base_a) / grown;
-        double y = ((double)b->blocks[i] - base_b) / ratio / grown;
+    for (size_t i = at.still; i < at.a->count; i++) {
+        double x = ((double)at.a->blocks[i] - at.base_a) / at.grown;
+        double y = ((double)at.b->blocks[i] - at.base_b) / ratio / at.grown;
         votes->ahead += y - x > VOTE_APART;
         votes->behind += x - y > VOTE_APART;
     }

@@ -63,25 +63,41 @@ static void select_nth(double *values, size_t count, size_t k)
     sort_few(values, count);
 }
 
-double robust_quantile(double *values, size_t count, double q)
+/* A place between two ranks. */
+struct rank {
+    size_t low;
+    double rest;
+};
+
+static struct rank rank_of(size_t count, double q)
 {
-    if (count == 0)
-        return NAN;
     double place = q * (double)(count - 1);
     size_t low = (size_t)place;
     if (low >= count - 1)
         low = count - 1;
-    select_nth(values, count, low);
+    return (struct rank){low, place - (double)low};
+}
+
+/* The quantile, when values[from..to) hold just the ranks from..to-1 and values[to] is in its
+ * place. */
+static double value_of(double *values, size_t count, size_t from, size_t to, struct rank rank)
+{
+    size_t low = rank.low;
+    if (low >= from && low < to)
+        select_nth(values + from, to - from, low - from);
     double at = values[low];
-    double rest = place - (double)low;
-    if (rest <= 0 || low + 1 >= count)
+    if (rank.rest <= 0 || low + 1 >= count)
         return at;
+    size_t end = low < to && to < count ? to + 1 : count;
     double next = values[low + 1];
-    for (size_t i = low + 2; i < count; i++) {
-        if (values[i] < next)
-            next = values[i];
-    }
-    return at + rest * (next - at);
+    for (size_t i = low + 2; i < end; i++)
+        next = values[i] < next ? values[i] : next;
+    return at + rank.rest * (next - at);
+}
+
+double robust_quantile(double *values, size_t count, double q)
+{
+    return count == 0 ? NAN : value_of(values, count, 0, count, rank_of(count, q));
 }
 
 double robust_median(double *values, size_t count)
@@ -168,38 +184,6 @@ static size_t keep_near(const double *values, size_t count, size_t first, size_t
         near[i] = values[i];
     *ret_below = 0;
     return count;
-}
-
-/* A place between two ranks, as robust_quantile has it. */
-struct rank {
-    size_t low;
-    double rest;
-};
-
-static struct rank rank_of(size_t count, double q)
-{
-    double place = q * (double)(count - 1);
-    size_t low = (size_t)place;
-    if (low >= count - 1)
-        low = count - 1;
-    return (struct rank){low, place - (double)low};
-}
-
-/* The quantile, when values[from..to) hold just the ranks from..to-1 and values[to] is in its
- * place. */
-static double value_of(double *values, size_t count, size_t from, size_t to, struct rank rank)
-{
-    size_t low = rank.low;
-    if (low >= from && low < to)
-        select_nth(values + from, to - from, low - from);
-    double at = values[low];
-    if (rank.rest <= 0 || low + 1 >= count)
-        return at;
-    size_t end = low < to && to < count ? to + 1 : count;
-    double next = values[low + 1];
-    for (size_t i = low + 2; i < end; i++)
-        next = values[i] < next ? values[i] : next;
-    return at + rank.rest * (next - at);
 }
 
 /* Median and a quantile on either side of it: what robust_quantile says of each, for the price of

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person waits for while the fleet reports: 10,000 hosts of 2,500 rows known, twelve of them with
 // 90 days of sealed snapshots every five minutes, and 1,000 documents a second coming in all the while.
-//   BENCH_SCALE  known hosts (10000)      BENCH_RATE   documents a second (1000)
+//   BENCH_KNOWN  known hosts (10000)      BENCH_RATE   documents a second (1000)
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
-const HOSTS = Number(process.env.BENCH_SCALE ?? 10000);
+const HOSTS = Number(process.env.BENCH_KNOWN ?? 10000);
 const RATE = Number(process.env.BENCH_RATE ?? 1000);
 const COUNT = 300; // reads of each kind
 const DAYS = 90;

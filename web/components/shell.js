@@ -4,7 +4,7 @@ import { signOut } from "../lib/api.js";
 import { en } from "../lib/en.js";
 import { span } from "../lib/format.js";
 import { link } from "../lib/link.js";
-import { useCurrentInSight } from "../lib/insight.js";
+import { useCurrentInSight } from "../lib/current_in_sight.js";
 import { forgetAll } from "../lib/resource.js";
 import { Name } from "./names.js";
 import { Help } from "./help.js";

@@ -1,6 +1,6 @@
 // For admins: the server and what it keeps, people and secrets, who is told, lists, the log of changes.
 import { html, useEffect, useRef } from "../lib/ui.js";
-import { useCurrentInSight } from "../lib/insight.js";
+import { useCurrentInSight } from "../lib/current_in_sight.js";
 import { en } from "../lib/en.js";
 import { useTitle } from "../lib/title.js";
 import { navigate } from "../lib/router.js";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small things that were wrong once, in a headless browser. Needs build/web.
+// Faults that people met once and that belong to several screens, or to what no test of a screen looks at.
+// What belongs to one screen stands in its own file. Needs build/web.
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { openBrowser } from "./browser.mjs";
@@ -30,7 +31,7 @@ async function changed(pattern, change) {
   });
 }
 
-describe("details", () => {
+describe("regressions", () => {
   test("reducedMotion_noPropertyGlides", async () => {
     page = await browser.page();
     await page.goto(fake.url + "/");
