@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The admin's screens against the stand-in server: looks, keys, changes, collisions, hostile names.
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { openBrowser } from "./browser.mjs";
-import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
-let fake, browser, page;
+let page;
 const SCREENS = [["notify", ".table tbody tr"], ["tag-lists", ".table tbody tr"], ["known-leaks", ".table tbody tr"], ["storage", ".stats"], ["server", ".verdict"]];
 
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-beforeEach(() => fake.reset());
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-});
 async function open(path, wait, options) {
   page = await browser.page(options);
   await page.goto(fake.url + path);

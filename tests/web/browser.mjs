@@ -50,11 +50,14 @@ export async function openBrowser() {
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
   context.setDefaultTimeout(60000); // the last guard: a loaded machine is slow, not wrong
+  const opened = new Set();
   return {
     context,
     /** A page that remembers what went wrong in it: console errors, exceptions, CSP violations, dialogs. */
     async page({ theme = "light", width = 1440, height = 1000 } = {}) {
       const page = await context.newPage();
+      opened.add(page);
+      page.once("close", () => opened.delete(page));
       await page.setViewportSize({ width, height });
       // Movements end at once: nothing is waited for, and no test meets one half way.
       await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
@@ -105,6 +108,8 @@ export async function openBrowser() {
         picture: (name, full = true) => (process.env.PICTURES ? page.screenshot({ path: join(SCREENS, name + ".png"), fullPage: full }) : null),
       });
     },
+    /** What a test has opened and not closed. */
+    closePages: () => Promise.all([...opened].map((page) => page.close())),
     async close() {
       await context.close();
       rmSync(profile, { recursive: true, force: true });

@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The screens Tags, Tag, Explain, Drivers and Driver against the stand-in server, in a headless
 // browser: states, keys, drags, files, hostile names, both themes. Needs build/web.
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { openBrowser } from "./browser.mjs";
 import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
-let fake, browser, page;
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-beforeEach(() => fake.reset());
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-});
+let page;
 async function open(path, wait, options) {
   await page?.close();
   page = await browser.page(options);

@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A host whose data cannot be true, on each screen where people look for hosts.
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
-import { openBrowser } from "./browser.mjs";
-import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
 const WHY = /its nonpaged rows hold more together than the machine has memory/;
-let fake, browser, page;
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-afterEach(async () => {
-  await page?.close();
-  fake.reset();
-});
+let page;
 
 async function open(path, wait, options) {
   fake.state.mood = "faulty";

@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Findings and Finding in a headless browser: what people decide, mutes, the fix, the report, evidence.
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { openBrowser } from "./browser.mjs";
-import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
 const LEAK = "/findings/f-1a2b3c4d5e6f7081";
 const LONE = "/findings/f-3a2b3c4d5e6f7083";
-let fake, browser, page;
-
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-beforeEach(() => fake.reset());
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-});
+let page;
 
 async function open(path, wait, options) {
   page = await browser.page(options);

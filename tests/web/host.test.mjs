@@ -1,32 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The screen of one host against the stand-in server: time bar, memory, pool map, poolmon table,
 // comparison, boots over one another, and all that follows the moment. Pictures go to build/screens/.
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { openBrowser } from "./browser.mjs";
-import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
 const HOUR = 3600000;
 const ID = () => fake.fleet.hosts[27].id;
 const iso = (ms) => new Date(ms).toISOString().slice(0, 19) + "Z";
 const ago = (hours) => iso(fake.fleet.now - hours * HOUR);
 const CHART = ".mem-charts .chart canvas";
-let fake, browser, page;
-
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-beforeEach(() => fake.reset());
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-});
+let page;
 
 async function open(query = "", options = {}) {
   page = await browser.page({ width: 1280, ...options });

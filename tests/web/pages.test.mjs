@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every screen in every state against the stand-in server, in a headless browser. Pictures go to
 // build/screens/. Needs build/web (scripts/web_root.sh build/web).
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { openBrowser } from "./browser.mjs";
 import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
-let fake, browser, page;
+let page;
 const HOST = () => fake.fleet.hosts[27].id;
 
 /** Name, address, and what is there once the screen is complete. */
@@ -30,20 +30,6 @@ const SCREENS = [
   ["admin-audit", () => "/admin/audit", ".table tbody tr"],
   ["account", () => "/account", "#current"],
 ];
-
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-beforeEach(() => fake.reset());
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-});
 
 async function open(path, wait, options) {
   page = await browser.page(options);

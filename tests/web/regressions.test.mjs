@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Faults that people met once and that belong to several screens, or to what no test of a screen looks at.
 // What belongs to one screen stands in its own file. Needs build/web.
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { openBrowser } from "./browser.mjs";
-import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
-let fake, browser, page;
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-beforeEach(() => fake.reset());
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-});
+let page;
 
 /** Answers of the API with something changed. */
 async function changed(pattern, change) {

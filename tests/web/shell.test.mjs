@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is around every screen: keys and their help, search, the line to the server, small windows,
 // and that its text comes from one file (every string wrapped, as a translation would).
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { openBrowser } from "./browser.mjs";
-import { startFake } from "./fake_api.mjs";
+import { browser, fake } from "./stage.mjs";
 
-let fake, browser, page;
-before(async () => {
-  fake = await startFake();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fake?.close();
-});
-beforeEach(() => fake.reset());
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-});
+let page;
 async function open(path, wait, options) {
   page = await browser.page(options);
   await page.goto(fake.url + path);

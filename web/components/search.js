@@ -5,19 +5,19 @@ import { html, useEffect, useRef, useState } from "../lib/ui.js";
 export function SearchBox({ value, onSearch, label, wait = 200, eager = true }) {
   const [text, setText] = useState(value);
   const timer = useRef(/** @type {any} */ (0));
-  const sent = useRef(value);
+  const told = useRef([value]); // and perhaps not heard of again yet
   const typed = useRef(-Infinity);
   useEffect(() => {
-    if (value !== sent.current) {
-      sent.current = value;
-      setText(value);
-    }
+    // A value that was typed here comes back when more may have been typed: only a foreign one is news.
+    const at = told.current.indexOf(value);
+    told.current = at < 0 ? [value] : told.current.slice(at);
+    if (at < 0) setText(value);
   }, [value]);
   useEffect(() => () => clearTimeout(timer.current), []);
 
   const send = (/** @type {string} */ q) => {
     clearTimeout(timer.current);
-    sent.current = q;
+    if (q !== told.current.at(-1)) told.current.push(q);
     onSearch(q);
   };
   return html`<input
