@@ -677,3 +677,18 @@ interface DriverDetail {
   findings: { id: string; cause: boolean; owner: boolean }[];
   known_leaks: KnownLeakMatch[];
 }
+
+// host: the poolmon table as columns
+interface HostTagTable {
+  host_id: string;
+  at: Time;
+  since: Time;
+  boot_at: Time;
+  rows_total: number;
+  rebooted: boolean;
+  totals: Record<string, number | null>;
+  cohort: { key: string; label: string; hosts: number } | null;
+  nonpaged_rows: number;
+  columns: { tag: string[] } & Record<"allocs" | "frees" | "bytes" | "delta_allocs" | "delta_frees" | "delta_bytes" | "cohort_bytes" | "cohort_hosts" | "score" | "driver" | "description", (number | null)[] | null>;
+  dictionaries: { driver: string[]; description: string[] };
+}

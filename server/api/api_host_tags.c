@@ -2,13 +2,15 @@
 /*
  * The poolmon table of one host at any moment. The newest one is read from memory and compared
  * with the host's cohort as it is now; older ones come from the store and stand alone, since
- * today's peers say nothing about then.
+ * today's peers say nothing about then. As a list with pages, orders and search, or whole as
+ * columns, which cost a fifth to write, to send and to read.
  */
 #include "server/api/api_common.h"
 #include "server/api/api_hosts.h"
 #include "server/api/host_moment.h"
 #include "server/api/json_out.h"
 #include "server/api/list.h"
+#include "server/api/text_dict.h"
 #include "server/store/store_snapshots.h"
 
 #include <math.h>
@@ -213,6 +215,15 @@ static void write_head(const struct table_request *request, struct strbuf *out)
     json_close(out, '}');
 }
 
+static enum status read_times(const struct req *rq, struct table_request *request, struct err *err)
+{
+    enum status status = req_query_time(rq, "at", TIME_UNKNOWN, &request->at_us, err);
+
+    if (status == ST_OK)
+        status = req_query_time(rq, "since", TIME_UNKNOWN, &request->since_us, err);
+    return status;
+}
+
 static enum status read_params(const struct req *rq, struct table_request *request, struct err *err)
 {
     static const char *const names[] = {LIST_PARAMETERS, "at", "since", "pool", "q"};
@@ -221,11 +232,7 @@ static enum status read_params(const struct req *rq, struct table_request *reque
     request->q = req_query(rq, "q");
     if (status == ST_OK)
         status = api_query_pool(rq, &request->pool, err);
-    if (status == ST_OK)
-        status = req_query_time(rq, "at", TIME_UNKNOWN, &request->at_us, err);
-    if (status == ST_OK)
-        status = req_query_time(rq, "since", TIME_UNKNOWN, &request->since_us, err);
-    return status;
+    return status == ST_OK ? read_times(rq, request, err) : status;
 }
 
 static enum status read_moments(const struct req *rq, struct table_request *request,
@@ -271,26 +278,207 @@ static enum status reply_table(const struct req *rq, struct resp *rs,
     return list_reply(rq, rs, &spec, &query, head.data, items, sizeof *items, count, err);
 }
 
-enum status api_hosts_tags(struct req *rq, struct resp *rs, struct err *err)
+/* ---- as columns
+ * ----------------------------------------------------------------------------------- */
+
+/* What follows from other columns (outstanding, bytes of one allocation) is left to the reader. */
+struct table_column {
+    const char *name;
+    enum { TABLE_TAG, TABLE_NUMBER, TABLE_COUNT, TABLE_REAL, TABLE_SCORE, TABLE_DICTIONARY } kind;
+    size_t offset; /* in row_item */
+};
+
+#define TABLE(field, kind)                                                                         \
+    {                                                                                              \
+#field, kind, offsetof(struct row_item, field)                                             \
+    }
+static const struct table_column table_columns[] = {
+    TABLE(tag, TABLE_TAG),
+    TABLE(allocs, TABLE_NUMBER),
+    TABLE(frees, TABLE_NUMBER),
+    TABLE(bytes, TABLE_NUMBER),
+    TABLE(delta_allocs, TABLE_NUMBER),
+    TABLE(delta_frees, TABLE_NUMBER),
+    TABLE(delta_bytes, TABLE_NUMBER),
+    TABLE(cohort_bytes, TABLE_REAL),
+    TABLE(cohort_hosts, TABLE_COUNT),
+    TABLE(score, TABLE_SCORE),
+    TABLE(driver, TABLE_DICTIONARY),
+    TABLE(description, TABLE_DICTIONARY),
+};
+
+static const void *column_cell(const struct table_column *column, const struct row_item *item)
+{
+    return (const char *)item + column->offset;
+}
+
+static bool cell_known(const struct table_column *column, const struct row_item *item)
+{
+    const void *cell = column_cell(column, item);
+
+    switch (column->kind) {
+    case TABLE_NUMBER:
+        return *(const int64_t *)cell != NUMBER_ABSENT;
+    case TABLE_COUNT:
+        return *(const int64_t *)cell != 0;
+    case TABLE_REAL:
+    case TABLE_SCORE:
+        return !isnan(*(const double *)cell);
+    case TABLE_DICTIONARY:
+        return *(const char *const *)cell != NULL;
+    case TABLE_TAG:
+        break;
+    }
+    return true;
+}
+
+static enum status write_cell(const struct table_column *column, const struct row_item *item,
+                              struct text_dict *dict, struct strbuf *out)
+{
+    const void *cell = column_cell(column, item);
+    int64_t index = NUMBER_ABSENT;
+
+    switch (column->kind) {
+    case TABLE_TAG:
+        json_value_tag(out, *(const uint32_t *)cell);
+        break;
+    case TABLE_NUMBER:
+    case TABLE_COUNT:
+        json_value_i64(out, *(const int64_t *)cell);
+        break;
+    case TABLE_REAL:
+        json_value_real(out, *(const double *)cell);
+        break;
+    case TABLE_SCORE:
+        json_value_tenths(out, *(const double *)cell);
+        break;
+    case TABLE_DICTIONARY:
+        if (*(const char *const *)cell != NULL &&
+            (index = text_dict_add(dict, *(const char *const *)cell)) < 0)
+            return ST_NOMEM;
+        json_value_i64(out, index);
+        break;
+    }
+    return ST_OK;
+}
+
+/* Null instead of a column of which no cell is known. */
+static enum status write_column(const struct table_column *column, const struct row_item *items,
+                                size_t count, struct text_dict *dict, struct strbuf *out)
+{
+    enum status status = ST_OK;
+    size_t known = 0;
+
+    json_key(out, column->name);
+    while (known < count && !cell_known(column, &items[known]))
+        known++;
+    if (known == count && column->kind != TABLE_TAG) {
+        json_value_text(out, NULL);
+        return ST_OK;
+    }
+    strbuf_putc(out, '[');
+    for (size_t i = 0; i < count && status == ST_OK; i++) {
+        if (i > 0)
+            strbuf_putc(out, ',');
+        status = write_cell(column, &items[i], dict, out);
+    }
+    strbuf_putc(out, ']');
+    return status;
+}
+
+static void write_dictionary(const char *name, const struct text_dict *dict, struct strbuf *out)
+{
+    json_key_open(out, name, '[');
+    for (size_t i = 0; i < dict->count; i++) {
+        json_comma(out);
+        json_value_text(out, dict->texts[i]);
+    }
+    json_close(out, ']');
+}
+
+static enum status write_columns(const struct table_request *request, const struct row_item *items,
+                                 size_t count, struct strbuf *out)
+{
+    AUTO_STRBUF struct strbuf dictionaries = STRBUF_INIT;
+    enum status status = ST_OK;
+    size_t nonpaged = 0;
+
+    json_open(out, '{');
+    write_head(request, out);
+    while (nonpaged < count && items[nonpaged].pool == POOL_NONPAGED)
+        nonpaged++;
+    json_i64(out, "nonpaged_rows", (int64_t)nonpaged);
+    json_open(&dictionaries, '{');
+    json_key_open(out, "columns", '{');
+    for (size_t i = 0; i < sizeof table_columns / sizeof *table_columns && status == ST_OK; i++) {
+        AUTO_TEXT_DICT struct text_dict dict = {0};
+        status = write_column(&table_columns[i], items, count, &dict, out);
+        if (table_columns[i].kind == TABLE_DICTIONARY)
+            write_dictionary(table_columns[i].name, &dict, &dictionaries);
+    }
+    json_close(out, '}');
+    json_close(&dictionaries, '}');
+    json_raw(out, "dictionaries", strbuf_failed(&dictionaries) ? NULL : dictionaries.data);
+    json_close(out, '}');
+    return strbuf_failed(&dictionaries) ? ST_NOMEM : status;
+}
+
+static enum status reply_columns(const struct req *rq, struct resp *rs,
+                                 const struct table_request *request, struct err *err)
+{
+    AUTO_FREE struct row_item *items = calloc(rows_total(request) + 1, sizeof *items);
+
+    (void)rq;
+    if (items == NULL ||
+        write_columns(request, items, rows_fill(request, items), &rs->body) != ST_OK)
+        return err_set(err, ST_NOMEM, "could not write a table of tags: out of memory");
+    return api_reply_json(rs, err);
+}
+
+/* ---- the calls
+ * ------------------------------------------------------------------------------------ */
+
+typedef enum status (*reply_fn)(const struct req *rq, struct resp *rs,
+                                const struct table_request *request, struct err *err);
+
+static enum status answer(struct req *rq, struct resp *rs, struct table_request *request,
+                          reply_fn reply, struct err *err)
 {
     AUTO_HOST_STATE const struct host_state *host = NULL;
     AUTO_FLEET_VIEW struct fleet_view *view = NULL;
-    struct table_request request = {.dict = rq->app->tagdict};
-    enum status status = read_params(rq, &request, err);
+    enum status status = api_host_arg(rq, &host, err);
 
+    request->host = host;
+    request->dict = rq->app->tagdict;
     if (status == ST_OK)
-        status = api_host_arg(rq, &host, err);
-    request.host = host;
-    if (status == ST_OK)
-        status = read_moments(rq, &request, err);
-    if (status == ST_OK && !request.now.stored)
+        status = read_moments(rq, request, err);
+    if (status == ST_OK && !request->now.stored)
         status = api_view(rq, &view, err);
     if (view != NULL) {
-        request.view = view;
-        request.view_host = fleet_view_host(view, host->id);
+        request->view = view;
+        request->view_host = fleet_view_host(view, host->id);
     }
     if (status == ST_OK)
-        status = reply_table(rq, rs, &request, err);
-    request_done(&request);
+        status = reply(rq, rs, request, err);
+    request_done(request);
     return status;
+}
+
+enum status api_hosts_tags(struct req *rq, struct resp *rs, struct err *err)
+{
+    struct table_request request = {0};
+    enum status status = read_params(rq, &request, err);
+
+    return status == ST_OK ? answer(rq, rs, &request, reply_table, err) : status;
+}
+
+enum status api_hosts_tag_table(struct req *rq, struct resp *rs, struct err *err)
+{
+    static const char *const names[] = {"at", "since"};
+    struct table_request request = {.pool = POOL_UNKNOWN};
+    enum status status = req_query_only(rq, names, sizeof names / sizeof names[0], err);
+
+    if (status == ST_OK)
+        status = read_times(rq, &request, err);
+    return status == ST_OK ? answer(rq, rs, &request, reply_columns, err) : status;
 }

@@ -13,6 +13,7 @@
 enum status api_hosts_list(struct req *rq, struct resp *rs, struct err *err);
 enum status api_hosts_get(struct req *rq, struct resp *rs, struct err *err);
 enum status api_hosts_tags(struct req *rq, struct resp *rs, struct err *err);
+enum status api_hosts_tag_table(struct req *rq, struct resp *rs, struct err *err);
 enum status api_hosts_series(struct req *rq, struct resp *rs, struct err *err);
 enum status api_hosts_totals(struct req *rq, struct resp *rs, struct err *err);
 enum status api_hosts_state(struct req *rq, struct resp *rs, struct err *err);
@@ -38,6 +39,8 @@ void api_host_write_lists(const struct snapshot *snapshot, struct strbuf *out);
               "getHost"),                                                                          \
         ROUTE(METHOD_GET, "/api/v1/hosts/{host_id}/tags", ROLE_VIEWER, 0, 0,                       \
               MEDIA_JSON | MEDIA_NDJSON | MEDIA_CSV, api_hosts_tags, "listHostTags"),              \
+        ROUTE(METHOD_GET, "/api/v1/hosts/{host_id}/tag-table", ROLE_VIEWER, 0, 0, MEDIA_JSON,      \
+              api_hosts_tag_table, "getHostTagTable"),                                             \
         ROUTE(METHOD_GET, "/api/v1/hosts/{host_id}/tags/{tag}/series", ROLE_VIEWER, 0, 0,          \
               MEDIA_JSON, api_hosts_series, "getHostTagSeries"),                                   \
         ROUTE(METHOD_GET, "/api/v1/hosts/{host_id}/series", ROLE_VIEWER, 0, 0,                     \

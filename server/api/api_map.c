@@ -21,9 +21,8 @@
 
 #define MAP_PARAMETERS HOST_FILTER_PARAMETERS, "tag", "pool", "driver", "columns"
 #define MIB            (1024 * 1024)
-#define SCORE_MAX      9999.0 /* nobody reads past it, and it bounds the text */
-#define DRIVER_ABSENT  ""     /* the host does not have it */
-#define DRIVER_UNKNOWN "?"    /* it has, the version is unknown */
+#define DRIVER_ABSENT  ""  /* the host does not have it */
+#define DRIVER_UNKNOWN "?" /* it has, the version is unknown */
 
 struct map_row {
     struct host_item item;
@@ -200,24 +199,6 @@ static enum status columns_read(const struct req *rq, const struct map *map, uin
     return ST_OK;
 }
 
-/* A tenth is enough, and printf would take longer than all the rest. */
-static void put_score(struct strbuf *out, double score)
-{
-    if (isnan(score)) {
-        strbuf_add(out, "null", 4);
-        return;
-    }
-    double cut = score > SCORE_MAX ? SCORE_MAX : score < -SCORE_MAX ? -SCORE_MAX : score;
-    int64_t tenths = (int64_t)lround(cut * 10);
-    if (tenths < 0)
-        strbuf_putc(out, '-');
-    strbuf_i64(out, (tenths < 0 ? -tenths : tenths) / 10);
-    if (tenths % 10 != 0) {
-        strbuf_putc(out, '.');
-        strbuf_putc(out, (char)('0' + (tenths < 0 ? -tenths : tenths) % 10));
-    }
-}
-
 static void put_number(struct strbuf *out, int64_t value)
 {
     if (value == NUMBER_ABSENT)
@@ -249,7 +230,7 @@ static enum status put_column(const struct map_column *column, const struct map 
         } else if (column->kind == MAP_NUMBER) {
             put_number(out, column->number(row));
         } else if (column->kind == MAP_SCORE) {
-            put_score(out, column->score(row));
+            json_value_tenths(out, column->score(row));
         } else if (column->kind == MAP_KEY) {
             put_number(out, row->key == NUMBER_ABSENT ? NUMBER_ABSENT : row->key - before);
             before = row->key;

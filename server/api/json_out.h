@@ -23,7 +23,8 @@ void json_key_open(struct strbuf *out, const char *name, char bracket);
 void json_value_text(struct strbuf *out, const char *text);
 void json_value_i64(struct strbuf *out, int64_t value);
 void json_value_real(struct strbuf *out, double value);
-void json_value_time(struct strbuf *out, int64_t us); /* RFC 3339 */
+void json_value_tenths(struct strbuf *out, double value); /* a score: one digit, up to +-9999 */
+void json_value_time(struct strbuf *out, int64_t us);     /* RFC 3339 */
 void json_value_bool(struct strbuf *out, bool value);
 void json_value_tag(struct strbuf *out, uint32_t tag);
 void json_value_seconds(struct strbuf *out, int64_t us); /* whole epoch seconds, for series */

@@ -111,6 +111,33 @@ test('one host: history of drivers, totals over time, what the newest document s
   assert.equal(host.first_snapshot_at, iso(fleet.end - 48 * HOUR_MS));
 });
 
+test('poolmon table as columns: the same as the list, now, then, and with the difference', async () => {
+  const whole = async (query) => {
+    const table = await ok(`/hosts/${fleet.leaky.id}/tag-table${query}`);
+    const { items, next_cursor, total, ...head } = await ok(`/hosts/${fleet.leaky.id}/tags${query}`);
+    const { columns, dictionaries, nonpaged_rows, ...told } = table;
+    assert.deepEqual(told, head, query);
+    assert.equal(nonpaged_rows, items.filter((i) => i.pool === 'nonpaged').length);
+    assert.equal(columns.tag.length, items.length);
+    const ordered = columns.tag.map((tag, row) => items.find((i) => i.tag === tag && i.pool === (row < nonpaged_rows ? 'nonpaged' : 'paged')));
+    for (const name of ['allocs', 'frees', 'bytes', 'delta_allocs', 'delta_frees', 'delta_bytes', 'cohort_bytes'])
+      assert.deepEqual(columns[name] ?? ordered.map(() => null), ordered.map((i) => i[name]), `${name} ${query}`);
+    for (const name of ['driver', 'description'])
+      assert.deepEqual((columns[name] ?? ordered.map(() => null)).map((k) => (k === null ? null : dictionaries[name][k])), ordered.map((i) => i[name]), name);
+    ordered.forEach((i, row) => assert.ok(i.score === null ? (columns.score?.[row] ?? null) === null : Math.abs(Math.min(9999, i.score) - columns.score[row]) <= 0.051, `${i.tag} ${i.score}`));
+    return columns;
+  };
+  const now = await whole('');
+  assert.equal(now.delta_bytes, null, 'nothing is known of a column that nobody asked for');
+  const then = await whole(`?at=${iso(fleet.end - 10.5 * HOUR_MS)}`);
+  for (const name of ['cohort_bytes', 'cohort_hosts', 'score']) assert.equal(then[name], null, name);
+  const since = await whole(`?since=${iso(fleet.end - 4 * HOUR_MS)}`);
+  assert.equal(since.delta_bytes[since.tag.indexOf('Leak')], 160e6);
+  await refused(`/hosts/${fleet.leaky.id}/tag-table?at=yesterday`, 'at');
+  await refused(`/hosts/${fleet.leaky.id}/tag-table?limit=5`, 'limit');
+  assert.equal((await api('/hosts/nobody/tag-table')).status, 404);
+});
+
 test('poolmon table: now, then, and the difference', async () => {
   const now = await ok(`/hosts/${fleet.leaky.id}/tags`);
   assert.equal(now.rows_total, 5);

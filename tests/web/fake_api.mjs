@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { adminRows, answerAdmin } from "./fake_admin.mjs";
-import { answerHost } from "./fake_host.mjs";
+import { answerHost, tagColumns } from "./fake_host.mjs";
 import { answerLife, fakeReport, life } from "./fake_life.mjs";
 import { fleetMap, overviewFleet } from "./fake_map.mjs";
 import { answerExplain } from "./fake_explain.mjs";
@@ -363,7 +363,7 @@ export async function startFake(size = {}) {
             big_blocks: h.leak ? { at: iso(now - 3 * HOUR), tags: [{ tag: "WCsc", sizes: [{ bytes: 4096, blocks: 180000 }, { bytes: 65536, blocks: 210 }] }] } : null,
           };
         }
-        if (part[2] !== "tags") return answerHost(part[2], h, { fleet: f, w, query, now, detail: () => answer("GET", "/hosts/" + part[1], new URLSearchParams(), "") });
+        if (part[2] !== "tags" && part[2] !== "tag-table") return answerHost(part[2], h, { fleet: f, w, query, now, detail: () => answer("GET", "/hosts/" + part[1], new URLSearchParams(), "") });
         if (part[2] === "tags" && part[4] === "series") {
           const t = tags.find((x) => x.tag === part[3]);
           if (!t) throw missing;
@@ -400,11 +400,12 @@ export async function startFake(size = {}) {
           };
         });
         const s = w.sums(h, when);
-        return {
+        const head = {
           host_id: h.id, at: iso(when), since: then === null ? null : iso(then), boot_at: iso(h.boot), rows_total: rows.length, rebooted,
-          totals: { nonpaged_bytes: s.nonpaged, paged_bytes: s.paged, nonpaged_limit_bytes: h.ram_bytes * 0.75 }, items: sorted(rows, query.get("sort") ?? "-bytes"),
+          totals: { nonpaged_bytes: s.nonpaged, paged_bytes: s.paged, nonpaged_limit_bytes: h.ram_bytes * 0.75 },
           cohort: { key: "c", label: `${h.os_name}, ${h.role}, up 1 to 4 weeks`, hosts: peers.length },
         };
+        return part[2] === "tags" ? { ...head, items: sorted(rows, query.get("sort") ?? "-bytes") } : { ...head, ...tagColumns(rows) };
       }
       case "tags": {
         if (!part[1]) {

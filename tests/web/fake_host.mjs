@@ -84,3 +84,16 @@ export function answerHost(what, h, { fleet, w, query, now, detail }) {
   if (what === "history") return history(h, w, now, detail());
   return what === "compare" ? compare(h, fleet, w, query, now) : undefined;
 }
+
+/** The rows of a table as GET /hosts/{host_id}/tag-table has them. */
+export function tagColumns(rows) {
+  const ordered = ["nonpaged", "paged"].flatMap((pool) => rows.filter((r) => r.pool === pool));
+  const dictionaries = {};
+  const columns = Object.fromEntries(["tag", "allocs", "frees", "bytes", "delta_allocs", "delta_frees", "delta_bytes", "cohort_bytes", "cohort_hosts", "score"].map((c) => [c, ordered.map((r) => r[c] ?? null)]));
+  for (const name of ["driver", "description"]) {
+    dictionaries[name] = [...new Set(ordered.map((r) => r[name]).filter((v) => v !== null))];
+    columns[name] = ordered.map((r) => (r[name] === null ? null : dictionaries[name].indexOf(r[name])));
+  }
+  for (const name of Object.keys(columns)) if (columns[name].every((v) => v === null)) columns[name] = null;
+  return { nonpaged_rows: rows.filter((r) => r.pool === "nonpaged").length, columns, dictionaries };
+}

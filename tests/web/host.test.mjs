@@ -97,7 +97,7 @@ describe("time", () => {
     await inAddress("at=20");
     await page.locator(".past-mark").waitFor();
     await page.locator(".past").waitFor();
-    for (const call of ["/state", "/tags"]) await asked(call, "at=20");
+    for (const call of ["/state", "/tag-table"]) await asked(call, "at=20");
     await page.locator("#tab-drivers").click();
     assert.match(await page.locator("#tab-drivers").innerText(), /2$/, "drivers of then");
     await page.locator("#tab-processes").click();
@@ -301,10 +301,10 @@ describe("poolmon", () => {
   async function growing() {
     let calls = 0;
     page = await browser.page({ width: 1280 });
-    await page.route(/\/tags\?limit/, async (route) => {
+    await page.route(/\/tag-table/, async (route) => {
       const answer = await route.fetch();
       const body = await answer.json();
-      body.items.find((r) => r.tag === "WCsc").bytes += calls * 2 ** 30;
+      body.columns.bytes[body.columns.tag.indexOf("WCsc")] += calls * 2 ** 30;
       body.at = iso(Date.parse(body.at) + calls * 60000);
       calls++;
       await route.fulfill({ response: answer, json: body });
@@ -330,13 +330,24 @@ describe("poolmon", () => {
     await page.locator(".moved-up").waitFor({ state: "detached" });
   });
 
+  test("anHourBack_isAnotherPicture_nothingIsMarkedAndTheChartsStay", async () => {
+    await growing();
+    await page.locator(CHART).nth(2).waitFor();
+    await page.evaluate((chart) => document.querySelectorAll(chart).forEach((c) => (c.id = "before")), CHART);
+    await page.keyboard.press("[");
+    await page.locator("#poolmon-h ~ span .past").waitFor();
+    await page.locator(".pending").waitFor({ state: "detached" });
+    assert.equal(await page.locator(".moved-up, .moved-down").count(), 0);
+    assert.equal(await page.locator(`${CHART}:not(#before)`).count(), 0, "a mark alone draws no chart anew");
+  });
+
   test("space_pauses_andGoesOn_butNotOnAButton", async () => {
     const { calls } = await growing();
     const before = await bytesOf();
     await page.keyboard.press("Space");
     await page.locator(".paused").waitFor();
     const n = calls();
-    const answered = page.waitForResponse(/\/tags\?limit/);
+    const answered = page.waitForResponse(/\/tag-table/);
     await refresh();
     await answered;
     assert.equal(calls(), n + 1);

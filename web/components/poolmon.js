@@ -3,8 +3,8 @@
 import { html, useEffect, useMemo, useRef, useState } from "../lib/ui.js";
 import { useResource } from "../lib/resource.js";
 import { bytes, bytesChange, count, countShort, parseTime, rfc3339 } from "../lib/format.js";
-import { href, navigate, search, setQuery, tagHref } from "../lib/router.js";
-import { filterTags, nextPool, SINCE, sinceTime, SORT_KEYS, sortTags } from "../lib/poolmon.js";
+import { href, navigate, setQuery, tagHref } from "../lib/router.js";
+import { filterTags, nextPool, SINCE, sinceTime, SORT_KEYS, sortTags, tableRows } from "../lib/poolmon.js";
 import { bootOf, csvText, movedRows, neighbour, withGaps } from "../lib/host.js";
 import { en } from "../lib/en.js";
 import { Grid, rowKey } from "./grid.js";
@@ -54,19 +54,20 @@ function RowChart({ host, row, onClose, onPick }) {
 /**
  * The answer to draw: while paused, the one that was there when it began. With it, which rows moved
  * since the answer before, so that they stand out until the next.
- * @param {Resource<HostTags>} tags @param {boolean} paused
+ * @param {Resource<HostTags>} tags @param {boolean} paused @param {number | null} at the moment asked for
  */
-function useSteady(tags, paused) {
+function useSteady(tags, paused, at) {
   const held = useRef(/** @type {HostTags | null} */ (null));
-  const before = useRef(/** @type {HostTags | null} */ (null));
+  const heldAt = useRef(/** @type {number | null} */ (null));
   const moved = useRef(/** @type {Map<string, Record<string, number>>} */ (new Map()));
   const next = tags.data;
   if (!paused && next !== held.current) {
-    // Only a refresh of the same view is a change: another moment is another picture.
-    const live = next && held.current && next.boot_at === held.current.boot_at && next.at !== held.current.at && !tags.pending;
-    before.current = held.current;
-    moved.current = live && before.current ? movedRows(before.current.items, next.items) : new Map();
+    // Only a refresh of the newest is a change: another moment is another picture.
+    const old = at === null && heldAt.current === null ? held.current : null;
+    const live = next && old && next.boot_at === old.boot_at && next.at !== old.at;
+    moved.current = live ? movedRows(old.items, next.items) : new Map();
     held.current = next;
+    heldAt.current = at;
   }
   return { data: held.current, moved: moved.current };
 }
@@ -97,13 +98,14 @@ export function Poolmon({ host, route, items, onChosen, onSince }) {
   // A moment of the past is first asked for by itself: only then is its snapshot's time known.
   const known = at === null || answered?.at === at;
   const other = since && known ? sinceTime(since, shownAt, bootOf(host, shownAt)?.first ?? null, parseTime(host.first_snapshot_at)) : null;
-  const tags = /** @type {Resource<HostTags>} */ (
+  const table = /** @type {Resource<HostTagTable>} */ (
     useResource(
-      `/hosts/${encodeURIComponent(host.id)}/tags` +
-        search({ at: at === null ? null : rfc3339(at), since: other === null ? null : new Date(other).toISOString(), limit: 16384 }),
+      href(["hosts", host.id, "tag-table"], { at: at === null ? null : rfc3339(at), since: other === null ? null : new Date(other).toISOString() }),
       { every: at === null ? 60000 : 0, keep: true },
     )
   );
+  const shown = useMemo(() => (table.data ? tableRows(table.data) : null), [table.data]);
+  const tags = { ...table, data: shown };
   useEffect(() => {
     const is = parseTime(tags.data?.at);
     if (is !== null && !tags.pending) setAnswered((old) => (old && old.at === at && old.is === is ? old : { at, is }));
@@ -111,7 +113,7 @@ export function Poolmon({ host, route, items, onChosen, onSince }) {
 
   // Another moment, asked for by hand, ends the pause; only the clock is stopped by it.
   useEffect(() => setPaused(false), [at, since]);
-  const steady = useSteady(tags, paused);
+  const steady = useSteady(tags, paused, at);
   const d = steady.data;
   useEffect(() => onSince(since ? parseTime(d?.since) : null), [d, since]);
   const rows = useMemo(() => sortTags(filterTags(d?.items ?? [], q, pool), order), [d, q, pool, order]);

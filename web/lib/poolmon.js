@@ -59,6 +59,34 @@ export function filterTags(rows, q, pool) {
   );
 }
 
+/**
+ * Rows from the columns the server answers with. A column it knows nothing of is null; what follows from
+ * the counters is worked out here.
+ * @param {HostTagTable} table
+ * @returns {HostTags}
+ */
+export function tableRows(table) {
+  const { columns: c, dictionaries, nonpaged_rows, ...head } = table;
+  const word = (/** @type {"driver" | "description"} */ name, /** @type {number} */ i) => {
+    const place = c[name]?.[i] ?? null;
+    return place === null ? null : dictionaries[name][place];
+  };
+  const items = c.tag.map((tag, i) => {
+    const allocs = c.allocs?.[i] ?? null;
+    const frees = c.frees?.[i] ?? null;
+    const bytes = c.bytes?.[i] ?? null;
+    const outstanding = allocs === null || frees === null ? null : (allocs - frees) >>> 0;
+    return {
+      tag, pool: /** @type {Pool} */ (i < nonpaged_rows ? "nonpaged" : "paged"), allocs, frees, outstanding, bytes,
+      bytes_per_alloc: outstanding && bytes !== null ? bytes / outstanding : null,
+      delta_allocs: c.delta_allocs?.[i] ?? null, delta_frees: c.delta_frees?.[i] ?? null, delta_bytes: c.delta_bytes?.[i] ?? null,
+      cohort_bytes: c.cohort_bytes?.[i] ?? null, cohort_hosts: c.cohort_hosts?.[i] ?? 0, score: c.score?.[i] ?? null,
+      driver: word("driver", i), description: word("description", i),
+    };
+  });
+  return { ...head, items };
+}
+
 /** poolmon's p: both, nonpaged, paged, both. @param {string} pool */
 export function nextPool(pool) {
   return pool === "" ? "nonpaged" : pool === "nonpaged" ? "paged" : "";

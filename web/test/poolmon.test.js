@@ -1,6 +1,6 @@
 import test from "node:test";
 import assert from "node:assert/strict";
-import { filterTags, nextPool, sinceTime, sortTags, SORT_KEYS } from "../lib/poolmon.js";
+import { filterTags, nextPool, sinceTime, sortTags, SORT_KEYS, tableRows } from "../lib/poolmon.js";
 
 const row = (tag, bytes, more = {}) => ({
   tag, pool: "nonpaged", allocs: bytes, frees: 0, outstanding: bytes, bytes, bytes_per_alloc: 1, delta_allocs: null, delta_frees: null, delta_bytes: null,
@@ -57,4 +57,17 @@ test("sinceTime_nothingEarlier_isNothing", () => {
   assert.equal(sinceTime("boot", at, null, 0), null);
   assert.equal(sinceTime("nonsense", at, null, 0), null);
   assert.equal(sinceTime("1h", null, null, 0), null);
+});
+
+test("tableRows_columns_becomeRowsWithWhatFollowsFromThem", () => {
+  const head = { host_id: "h", at: "2026-01-02T00:00:00Z", since: null, boot_at: null, rows_total: 3, rebooted: false, totals: {}, cohort: null };
+  const none = { delta_allocs: null, delta_frees: null, delta_bytes: null, cohort_bytes: null, cohort_hosts: null, score: null };
+  const { items, ...told } = tableRows({
+    ...head, nonpaged_rows: 2, dictionaries: { driver: ["a.sys"], description: [] },
+    columns: { tag: ["Aaaa", "Bbbb", "Aaaa"], allocs: [10, 4, null], frees: [2, 4294967295, 1], bytes: [400, null, 7], ...none, driver: [null, 0, 0], description: null },
+  });
+  assert.deepEqual(told, head);
+  assert.deepEqual(items.map((r) => [r.tag, r.pool, r.outstanding, r.bytes_per_alloc, r.driver, r.description, r.delta_bytes, r.cohort_hosts]), [
+    ["Aaaa", "nonpaged", 8, 50, null, null, null, 0], ["Bbbb", "nonpaged", 5, null, "a.sys", null, null, 0], ["Aaaa", "paged", null, null, "a.sys", null, null, 0],
+  ]);
 });
