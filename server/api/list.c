@@ -297,6 +297,39 @@ static bool item_is_after(const struct order_context *context, const void *item)
     return identity_compare(identity->kind, &cell, &mark) > 0;
 }
 
+static void heap_sink(const void **heap, size_t count, size_t at,
+                      const struct order_context *context)
+{
+    for (;;) {
+        size_t last = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)
+            if (item_compare(&heap[child], &heap[last], (void *)(uintptr_t)context) > 0)
+                last = child;
+        if (last == at)
+            return;
+        const void *item = heap[at];
+        heap[at] = heap[last];
+        heap[last] = item;
+        at = last;
+    }
+}
+
+/* The first `limit` items to the front, in no order. A page is a hundred of ten thousand: most
+ * items are looked at once, against the last one kept, where a sort would compare each a dozen
+ * times. */
+static void keep_first(const void **order, size_t count, size_t limit,
+                       const struct order_context *context)
+{
+    for (size_t at = limit / 2; at-- > 0;)
+        heap_sink(order, limit, at, context);
+    for (size_t i = limit; i < count; i++) {
+        if (item_compare(&order[i], &order[0], (void *)(uintptr_t)context) >= 0)
+            continue;
+        order[0] = order[i];
+        heap_sink(order, limit, 0, context);
+    }
+}
+
 enum status list_page(const struct list_spec *spec, const struct list_query *query,
                       const void *items, size_t item_size, size_t count, const void ***ret_order,
                       size_t *ret_count, bool *ret_more, struct err *err)
@@ -312,10 +345,12 @@ enum status list_page(const struct list_spec *spec, const struct list_query *que
         if (!query->after.present || item_is_after(&context, item))
             order[kept++] = item;
     }
-    qsort_r(order, kept, sizeof *order, item_compare, &context);
     *ret_order = order;
     *ret_more = kept > query->limit;
     *ret_count = *ret_more ? query->limit : kept;
+    if (*ret_more)
+        keep_first(order, kept, *ret_count, &context);
+    qsort_r(order, *ret_count, sizeof *order, item_compare, &context);
     return ST_OK;
 }
 

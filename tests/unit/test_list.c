@@ -108,6 +108,43 @@ START_TEST(list_pages_of_one_give_the_whole_order)
 }
 END_TEST
 
+/* Sizes in no order, many of them the same: every length of a page is the head of the full order.
+ */
+START_TEST(list_page_of_any_length_is_the_head_of_the_whole)
+{
+    enum { MANY = 61 };
+    struct thing many[MANY] = {0};
+    for (int i = 0; i < MANY; i++) {
+        many[i].id = i + 1;
+        many[i].bytes = i % 9 == 0 ? NUMBER_ABSENT : i * 37 % 23;
+    }
+    for (int way = 0; way < 2; way++) {
+        AUTO_FREE const void **whole = NULL;
+        struct list_query query = {0};
+        size_t count = 0;
+        bool more = false;
+        ck_assert_int_eq(
+            list_query_parse(&spec, NULL, way == 0 ? "bytes" : "-bytes", NULL, true, &query, NULL),
+            ST_OK);
+        ck_assert_int_eq(
+            list_page(&spec, &query, many, sizeof many[0], MANY, &whole, &count, &more, NULL),
+            ST_OK);
+        ck_assert_uint_eq(count, MANY);
+        for (query.limit = 1; query.limit < MANY; query.limit++) {
+            AUTO_FREE const void **page = NULL;
+            ck_assert_int_eq(
+                list_page(&spec, &query, many, sizeof many[0], MANY, &page, &count, &more, NULL),
+                ST_OK);
+            ck_assert_uint_eq(count, query.limit);
+            ck_assert(more);
+            for (size_t i = 0; i < count; i++)
+                ck_assert_ptr_eq(page[i], whole[i]);
+        }
+        list_query_done(&query);
+    }
+}
+END_TEST
+
 START_TEST(list_cursor_survives_items_that_come_and_go)
 {
     struct list_query query;
@@ -307,6 +344,7 @@ Suite *list_suite(void)
     Suite *suite = suite_create("list");
     TCase *tc = tcase_create("list");
 
+    tcase_add_test(tc, list_page_of_any_length_is_the_head_of_the_whole);
     tcase_add_loop_test(tc, list_pages_of_one_give_the_whole_order, 0,
                         sizeof orders / sizeof orders[0]);
     tcase_add_test(tc, list_cursor_survives_items_that_come_and_go);
