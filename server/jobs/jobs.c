@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/jobs/jobs.h"
 
+#include "common/background.h"
 #include "common/log.h"
 #include "server/app.h"
 #include "server/jobs/analysis_run.h"
@@ -312,6 +313,7 @@ static void *jobs_main(void *arg)
     int64_t interval = jobs->app->config->analyze_interval_us;
 
     interval = interval > 0 ? interval : UPKEEP_INTERVAL_US;
+    background_thread();
     refresh(jobs);
     while (!atomic_load(&jobs->stop)) {
         int64_t start = clock_mono_us();
