@@ -76,6 +76,17 @@ void strbuf_u64(struct strbuf *buf, uint64_t value)
     strbuf_add(buf, digits + at, sizeof digits - at);
 }
 
+void strbuf_grouped(struct strbuf *buf, uint64_t value)
+{
+    uint64_t group = 1;
+
+    while (value / group >= 1000)
+        group *= 1000;
+    strbuf_u64(buf, value / group);
+    for (; group > 1; group /= 1000)
+        strbuf_printf(buf, ",%03u", (unsigned)(value / (group / 1000) % 1000));
+}
+
 void strbuf_i64(struct strbuf *buf, int64_t value)
 {
     if (value < 0)

@@ -37,6 +37,7 @@ void strbuf_puts(struct strbuf *buf, const char *text);
 void strbuf_putc(struct strbuf *buf, char c);
 void strbuf_u64(struct strbuf *buf, uint64_t value); /* decimal, faster than printf */
 void strbuf_i64(struct strbuf *buf, int64_t value);
+void strbuf_grouped(struct strbuf *buf, uint64_t value); /* 10,144: for sentences */
 void strbuf_printf(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void strbuf_json(struct strbuf *buf, const char *text);

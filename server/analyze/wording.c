@@ -61,13 +61,23 @@ static const char *plural(size_t count, const char *one, const char *many)
     return count == 1 ? one : many;
 }
 
+/* "54 of 10,144" */
+static void say_of(struct strbuf *to, size_t some, size_t all)
+{
+    strbuf_grouped(to, some);
+    strbuf_puts(to, " of ");
+    strbuf_grouped(to, all);
+}
+
 static void say_hosts(struct strbuf *to, const struct finding *finding, size_t fleet_hosts)
 {
-    if (finding->host_count == 1 && finding->hosts[0].name != NULL && fleet_hosts > 1)
-        strbuf_printf(to, "%s (1 of %zu hosts)", finding->hosts[0].name, fleet_hosts);
-    else
-        strbuf_printf(to, "%zu of %zu %s", finding->host_count, fleet_hosts,
-                      plural(fleet_hosts, "host", "hosts"));
+    bool named = finding->host_count == 1 && finding->hosts[0].name != NULL && fleet_hosts > 1;
+
+    if (named)
+        strbuf_printf(to, "%s (", finding->hosts[0].name);
+    say_of(to, finding->host_count, fleet_hosts);
+    strbuf_puts(to, plural(fleet_hosts, " host", " hosts"));
+    strbuf_puts(to, named ? ")" : "");
 }
 
 static void say_rate(struct strbuf *to, const struct finding *finding)
@@ -83,8 +93,9 @@ static void say_rate(struct strbuf *to, const struct finding *finding)
     }
     if (low == INFINITY)
         return;
-    strbuf_puts(to, " by ");
-    if (high > 1.15 * low) {
+    /* Some hosts of a leak stand still for now: "by 0 bytes to 30 MB" says less than "up to". */
+    strbuf_puts(to, low < 0.01 * high ? " by up to " : " by ");
+    if (high > 1.15 * low && low >= 0.01 * high) {
         wording_bytes(to, low);
         strbuf_puts(to, " to ");
     }
@@ -143,14 +154,17 @@ static void say_cause(struct strbuf *to, const struct finding *finding)
     const struct finding_cause *cause = &finding->causes[0];
     const char *name = cause->attribute;
     bool driver = strncmp(name, "driver/", 7) == 0;
-    strbuf_printf(to, "; %zu of %zu affected hosts have %s %s", cause->affected_with,
-                  cause->affected, driver ? name + 7 : name, cause->value);
+    strbuf_puts(to, "; ");
+    say_of(to, cause->affected_with, cause->affected);
+    strbuf_printf(to, " affected hosts have %s %s", driver ? name + 7 : name, cause->value);
     if (cause->and_attribute != NULL)
         strbuf_printf(to, " together with %s %s",
                       strncmp(cause->and_attribute, "driver/", 7) == 0 ? cause->and_attribute + 7
                                                                        : cause->and_attribute,
                       cause->and_value);
-    strbuf_printf(to, ", %zu of %zu others do", cause->unaffected_with, cause->unaffected);
+    strbuf_puts(to, ", ");
+    say_of(to, cause->unaffected_with, cause->unaffected);
+    strbuf_puts(to, " others do");
 }
 
 static void say_levels(struct strbuf *to, const struct finding *finding)
@@ -180,9 +194,11 @@ static void say_process(struct strbuf *to, const struct finding *finding)
     }
     if (most == NULL)
         strbuf_puts(to, "; handles to them are open, by a process not known");
-    else
-        strbuf_printf(to, "; %s holds %lld handles", most->process,
-                      (long long)most->process_handles);
+    else {
+        strbuf_printf(to, "; %s holds ", most->process);
+        strbuf_grouped(to, (uint64_t)most->process_handles);
+        strbuf_puts(to, " handles");
+    }
 }
 
 void wording_summary(struct strbuf *to, const struct finding *finding, size_t fleet_hosts,

@@ -109,12 +109,16 @@ static void write_sentence(const struct fleet_view *view, const struct compared 
         strbuf_printf(&text, "no host of the fleet has \"%s\" in its %s pool", name,
                       pool_name(item->pool));
     } else if (item->bytes == NUMBER_UNKNOWN) {
-        strbuf_printf(&text, "%zu hosts have \"%s\"; their median is ", tag->hosts, name);
+        strbuf_grouped(&text, tag->hosts);
+        strbuf_printf(&text, " hosts have \"%s\"; their median is ", name);
         wording_bytes(&text, (double)tag->median_bytes);
     } else {
         wording_bytes(&text, (double)item->bytes);
-        strbuf_printf(&text, " of \"%s\": %zu of %zu hosts hold as much or less; their median is ",
-                      name, hosts_below(view, item), tag->hosts);
+        strbuf_printf(&text, " of \"%s\": ", name);
+        strbuf_grouped(&text, hosts_below(view, item));
+        strbuf_puts(&text, " of ");
+        strbuf_grouped(&text, tag->hosts);
+        strbuf_puts(&text, " hosts hold as much or less; their median is ");
         wording_bytes(&text, (double)tag->median_bytes);
         strbuf_puts(&text, ", the most is ");
         wording_bytes(&text, (double)tag->max_bytes);

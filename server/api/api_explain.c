@@ -165,6 +165,14 @@ static enum status compare(const struct explain_selection *s, struct contrast *r
     return contrast_make(&input, ret_contrast, err);
 }
 
+static void note_of(struct strbuf *note, size_t some, size_t all, const char *who)
+{
+    strbuf_grouped(note, some);
+    strbuf_puts(note, " of ");
+    strbuf_grouped(note, all);
+    strbuf_puts(note, who);
+}
+
 /* What weakens every line below, once. */
 static void write_note(const struct contrast *contrast, struct strbuf *out)
 {
@@ -180,12 +188,12 @@ static void write_note(const struct contrast *contrast, struct strbuf *out)
                       "Too few hosts to tell: %zu selected and %zu others could not show any "
                       "difference for certain.",
                       contrast->selected, contrast->baseline);
-    else if (contrast->told[0][1] < contrast->selected || contrast->told[1][1] < contrast->baseline)
-        strbuf_printf(&note,
-                      "%zu of %zu selected and %zu of %zu others told their drivers; only these "
-                      "count for drivers.",
-                      contrast->told[0][1], contrast->selected, contrast->told[1][1],
-                      contrast->baseline);
+    else if (contrast->told[0][1] < contrast->selected ||
+             contrast->told[1][1] < contrast->baseline) {
+        note_of(&note, contrast->told[0][1], contrast->selected, " selected and ");
+        note_of(&note, contrast->told[1][1], contrast->baseline,
+                " others told their drivers; only these count for drivers.");
+    }
     json_text(out, "note", note.length > 0 ? note.data : NULL);
 }
 

@@ -137,6 +137,23 @@ START_TEST(numbers_equal_printf)
 }
 END_TEST
 
+START_TEST(grouped_numbers_have_a_comma_every_three_digits)
+{
+    static const struct {
+        uint64_t value;
+        const char *text;
+    } cases[] = {
+        {0, "0"},          {999, "999"},           {1000, "1,000"},
+        {10144, "10,144"}, {1000007, "1,000,007"}, {UINT64_MAX, "18,446,744,073,709,551,615"}};
+    AUTO_STRBUF struct strbuf buf = STRBUF_INIT;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        strbuf_clear(&buf);
+        strbuf_grouped(&buf, cases[i].value);
+        ck_assert_str_eq(buf.data, cases[i].text);
+    }
+}
+END_TEST
+
 START_TEST(printf_longer_than_capacity_is_whole)
 {
     AUTO_STRBUF struct strbuf buf = STRBUF_INIT;
@@ -205,6 +222,7 @@ Suite *strbuf_suite(void)
     tcase_add_test(tcase, take_failed_gives_null);
     tcase_add_test(tcase, take_empty_gives_empty_text);
     tcase_add_test(tcase, numbers_equal_printf);
+    tcase_add_test(tcase, grouped_numbers_have_a_comma_every_three_digits);
     tcase_add_test(tcase, printf_longer_than_capacity_is_whole);
     tcase_add_loop_test(tcase, json_text_is_escaped, 0, (int)COUNT(json));
     tcase_add_test(tcase, json_whole_text_ends_at_nul);
