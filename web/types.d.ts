@@ -674,7 +674,7 @@ interface DriverItem {
 interface DriverDetail {
   tags_detail: { tag: string; listed: boolean; scanned: boolean; drivers: number; counted: boolean; description: string | null }[];
   range: { last_good_before: string | null; first_bad: string | null; last_bad: string | null; first_good: string | null; note: string | null };
-  findings: { id: string; cause: boolean; owner: boolean }[];
+  findings: { id: string; kind: string; tag: string; pool: Pool; cause: boolean; owner: boolean }[];
   known_leaks: KnownLeakMatch[];
 }
 

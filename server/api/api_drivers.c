@@ -179,7 +179,11 @@ static void write_driver(const struct req *rq, const struct driver_picture *pict
     json_key_open(out, "findings", '[');
     for (size_t i = 0; i < picture->finding_count; i++) {
         json_open(out, '{');
+        const struct finding *finding = picture->findings[i].finding;
         json_text(out, "id", picture->findings[i].id);
+        json_text(out, "kind", finding_kind_name(finding->kind));
+        json_tag(out, "tag", finding->tag);
+        json_text(out, "pool", api_pool_names[finding->pool]);
         json_bool(out, "cause", picture->findings[i].cause);
         json_bool(out, "owner", picture->findings[i].owner);
         json_close(out, '}');

@@ -3,7 +3,7 @@
  * The poolmon table of one host at any moment. The newest one is read from memory and compared
  * with the host's cohort as it is now; older ones come from the store and stand alone, since
  * today's peers say nothing about then. As a list with pages, orders and search, or whole as
- * columns, which cost a fifth to write, to send and to read.
+ * columns, a sixth of the size.
  */
 #include "server/api/api_common.h"
 #include "server/api/api_hosts.h"

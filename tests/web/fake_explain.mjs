@@ -16,7 +16,7 @@ function moreOfDriver(d, hosts) {
   const rates = (bad) => hosts.filter((h) => Boolean(h.leak) === bad).map((h, i) => (bad ? 2e8 : 2e4) * (1 + (i % 7) / 7));
   d.versions.reverse().forEach((v, i) => Object.assign(v, { hosts_blamed: i ? v.hosts_in_findings : 0, blamed_low: 0, blamed_high: 1, verdict: i ? "bad" : "good", growth: spread(rates(i > 0)) }));
   return {
-    ...d, growth_measure: "rate", findings: [{ id: "f-1a2b3c4d5e6f7081", cause: true, owner: true }],
+    ...d, growth_measure: "rate", findings: [{ id: "f-1a2b3c4d5e6f7081", kind: "leak", tag: "WCsc", pool: "nonpaged", cause: true, owner: true }],
     tags_detail: d.tags.map((tag) => ({ tag, listed: true, scanned: true, drivers: tag === "Ddk " ? 8 : 1, counted: tag !== "Ddk ", description: "Windows Container Isolation stream context" })),
     range: { last_good_before: d.versions[0].version, first_bad: d.versions[1]?.version ?? null, last_bad: d.versions[1]?.version ?? null, first_good: null, note: "No later version than the last bad one is known in this fleet." },
     known_leaks: [],

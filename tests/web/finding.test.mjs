@@ -240,12 +240,30 @@ describe("fix, report, evidence", () => {
     assert.match(await page.locator(".fix-says").innerText(), /Works.*1 of 7 measured still grow/s);
     assert.equal(await page.locator(".fix-host").count(), 7);
     assert.equal(await page.locator(".fix-growing rect").count(), 1, "told without colour");
-    await page.locator(".twin summary", { hasText: "Table" }).first().click();
-    const rows = await page.locator(".twin-table tbody tr").allInnerTexts();
+    const fix = page.locator("section[aria-labelledby=fix-h]");
+    await fix.locator(".twin summary", { hasText: "Table" }).click();
+    const rows = await fix.locator(".twin-table tbody tr").allInnerTexts();
     assert.equal(rows.length, 12);
     assert.match(rows[0], /10\.0\.26100\.4202.*Stopped/s);
-    const [file] = await Promise.all([page.waitForEvent("download"), button("Growth before and after as CSV", false).or(page.locator(".twin button")).first().click()]);
+    const [file] = await Promise.all([page.waitForEvent("download"), button("Growth before and after as CSV", false).or(fix.locator(".twin button")).first().click()]);
     assert.match(file.suggestedFilename(), /csv$/);
+  });
+
+  test("worstHosts_haveMarks_aTableAndAFile_asTheHostsHave", async () => {
+    const { readFileSync } = await import("node:fs");
+    await open(LEAK, "section[aria-labelledby=worst-h] canvas");
+    const panel = page.locator("section[aria-labelledby=worst-h]");
+    await panel.getByText("Marked: boots and changes of drivers and agent on").waitFor();
+    await panel.locator(".twin summary").click();
+    assert.ok((await panel.locator(".twin-table tbody tr").count()) > 20);
+    assert.match(await panel.locator(".twin-table thead").innerText(), /Time.*Unaffected, middle/s);
+    for (const [press, first] of [[panel.locator(".twin button"), /^at,/], [page.locator("section[aria-labelledby=hosts-h] .file-button"), /^id,name,bytes,cohort_bytes,score,rate_bytes_per_hour,since,exhausts_p10/]]) {
+      const [file] = await Promise.all([page.waitForEvent("download"), press.click()]);
+      const text = readFileSync(await file.path(), "utf8");
+      assert.match(text, first);
+      assert.ok(text.trimEnd().split("\n").length > 5, text.slice(0, 200));
+    }
+    assert.deepEqual(page.faults(), []);
   });
 
   test("fix_nothingToCheck_andNobodyMoved_areSaid", async () => {

@@ -22,7 +22,10 @@ export function adoptionParts(d) {
   const parts = names.filter((v) => own.has(v)).map((v) => ({ name: v, values: d.adoption.versions[v], bad: bad.has(v) }));
   const rest = names.filter((v) => !own.has(v));
   if (rest.length) parts.push({ name: t.others, values: d.adoption.t.map((_, i) => rest.reduce((a, v) => a + (d.adoption.versions[v][i] ?? 0), 0)), bad: false });
-  return parts;
+  // The biggest of the last day get the plainest tones; the order of the versions stays.
+  const last = d.adoption.t.length - 1;
+  const tones = parts.filter((p) => !p.bad && own.has(p.name)).sort((a, b) => (b.values[last] ?? 0) - (a.values[last] ?? 0));
+  return parts.map((p) => ({ ...p, tone: own.has(p.name) ? tones.indexOf(p) : OWN }));
 }
 
 /** @param {{ d: DriverDetail }} props */
@@ -51,7 +54,7 @@ export function Adoption({ d }) {
         setDay(Math.max(0, Math.min(days.length - 1, at + by)));
       }}>
       <defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" class="adoption-bad" /><line x1="0" x2="0" y1="0" y2="6" class="adoption-hatch" /></pattern></defs>
-      ${parts.map((p, k) => html`<g key=${p.name} class=${p.bad ? "" : "adoption-part adoption-" + (k % 4)}>${p.values.map((n, i) => {
+      ${parts.map((p) => html`<g key=${p.name} class=${p.bad ? "" : "adoption-part adoption-" + p.tone}>${p.values.map((n, i) => {
         const h = sums[i] ? (n / sums[i]) * HEIGHT : 0;
         base[i] -= h;
         return h > 0 ? html`<rect x=${SIDE + i * step} y=${base[i].toFixed(2)} width=${Math.max(1, step - (step > 5 ? 1 : 0)).toFixed(2)} height=${h.toFixed(2)} fill=${p.bad ? "url(#hatch)" : undefined} />` : null;
@@ -59,7 +62,7 @@ export function Adoption({ d }) {
       <rect class="adoption-day" x=${SIDE + at * step} y="0" width=${Math.max(2, step)} height=${HEIGHT} />
       ${days.map((s, i) => (i % Math.max(1, Math.ceil(days.length / labels)) === 0 ? html`<text x=${Math.min(width - 70, SIDE + i * step)} y=${HEIGHT + 14}>${localTime(s * 1000, "day")}</text>` : null))}
     </svg>
-    <ul class="adoption-legend">${parts.map((p, k) => html`<li key=${p.name}><svg width="14" height="14" aria-hidden="true"><rect width="14" height="14" class=${p.bad ? "" : "adoption-part adoption-" + (k % 4)} fill=${p.bad ? "url(#hatch)" : undefined} /></svg>${visible(p.name)}${p.bad ? ` (${t.verdicts.bad})` : ""}</li>`)}</ul>
+    <ul class="adoption-legend">${parts.map((p) => html`<li key=${p.name}><svg width="14" height="14" aria-hidden="true"><rect width="14" height="14" class=${p.bad ? "" : "adoption-part adoption-" + p.tone} fill=${p.bad ? "url(#hatch)" : undefined} /></svg>${visible(p.name)}${p.bad ? ` (${t.verdicts.bad})` : ""}</li>`)}</ul>
     <p class="small" role="status">${said}</p>
   </div>`;
 }

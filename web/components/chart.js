@@ -1,6 +1,7 @@
 // The one wrapper around uPlot: loads it when first needed, owns size, theme and disposal.
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
-import { localTime } from "../lib/format.js";
+import { localTime, timeTicks } from "../lib/format.js";
+import { en } from "../lib/en.js";
 
 /** @type {Promise<any> | null} */
 let library = null;
@@ -15,7 +16,7 @@ function loadLibrary() {
     script.onload = () => resolve(window.uPlot);
     script.onerror = () => {
       library = null;
-      reject(new Error("the chart library could not be loaded"));
+      reject(new Error(en.shell.notLoaded));
     };
     document.head.append(style, script);
   });
@@ -187,7 +188,7 @@ export function Chart({ t, lines, height = 220, label, format, binary = false, m
           bands,
           scales: { x: { time: !xFormat }, y: { range: (/** @type {any} */ _u, /** @type {number} */ _lo, /** @type {number} */ hi) => [0, hi > 0 ? hi * 1.06 : 1] } },
           axes: [
-            { ...axis, space: 70, size: 40, ...(xFormat ? { values: (/** @type {any} */ _u, /** @type {number[]} */ ticks) => ticks.map(xFormat) } : {}) },
+            { ...axis, space: 70, size: 40, values: (/** @type {any} */ _u, /** @type {number[]} */ ticks, /** @type {number} */ _axis, /** @type {number} */ _space, /** @type {number} */ step) => (xFormat ? ticks.map(xFormat) : timeTicks(ticks, step)) },
             {
               ...axis, size: 64, space: 34,
               values: (/** @type {any} */ _u, /** @type {number[]} */ ticks) => ticks.map((v) => format(v)),
@@ -195,7 +196,7 @@ export function Chart({ t, lines, height = 220, label, format, binary = false, m
             },
           ],
           series: [
-            { label: xFormat ? "At" : "Time", value: (/** @type {any} */ _u, /** @type {number | null} */ v) => (v == null ? "\u2013" : xFormat ? xFormat(v) : localTime(v * 1000)) },
+            { label: xFormat ? en.host.memory.at : en.host.time.title, value: (/** @type {any} */ _u, /** @type {number | null} */ v) => (v == null ? "\u2013" : xFormat ? xFormat(v) : localTime(v * 1000)) },
             ...series,
           ],
           plugins: [marksPlugin(() => marked.current)],

@@ -2,6 +2,7 @@
 import { html, useState } from "../lib/ui.js";
 import { csv } from "../lib/spread.js";
 import { visible } from "../lib/text.js";
+import { en } from "../lib/en.js";
 
 /** @param {string} name @param {string} type @param {string} text */
 function save(name, type, text) {
@@ -16,7 +17,7 @@ function save(name, type, text) {
 }
 
 /** @param {{ name: string, head: string[], rows: () => any[][], label?: string }} props rows: asked when pressed */
-export function CsvButton({ name, head, rows, label = "CSV" }) {
+export function CsvButton({ name, head, rows, label = en.states.csv }) {
   return html`<button type="button" class="button button-small file-button no-print" onClick=${() => save(name + ".csv", "text/csv;charset=utf-8", csv(head, rows()))}>${label}</button>`;
 }
 
@@ -30,7 +31,7 @@ export function ServerFile({ path, name, type, label }) {
     setNote("\u2026");
     try {
       const reply = await fetch("/api/v1" + path, { headers: { accept: type }, credentials: "same-origin" });
-      if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
+      if (!reply.ok) throw new Error(en.states.answered(reply.status));
       save(name, type, await reply.text());
       setNote("");
     } catch (e) {

@@ -95,7 +95,7 @@ export function FindingItem({ finding: f, fresh }) {
       <div>
         <dt>${t.facts.growth}</dt>
         <dd>${grow && grow.median > 0
-          ? html`<b>${rate(grow.median)}</b>${grow.max > grow.median * 1.05 ? html` <span class="fact-note">${t.upTo(rate(grow.max))}</span>` : ""}`
+          ? html`<b>${rate(grow.median, grow.max)}</b>${grow.max > grow.median * 1.05 ? html` <span class="fact-note">${t.upTo(rate(grow.max))}</span>` : ""}`
           : html`<span class="muted">${grow ? t.noGrowth : UNKNOWN}</span>`}</dd>
       </div>
       <div>

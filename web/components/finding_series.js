@@ -2,7 +2,7 @@
 // by sentence, each with its series and the calls that give it.
 import { html, useMemo, useState } from "../lib/ui.js";
 import { useResource } from "../lib/resource.js";
-import { bytes } from "../lib/format.js";
+import { bytes, localTime, parseTime } from "../lib/format.js";
 import { hostHref, href } from "../lib/router.js";
 import { visible } from "../lib/text.js";
 import { en } from "../lib/en.js";
@@ -10,6 +10,7 @@ import { ApiLink } from "./api_link.js";
 import { Chart } from "./chart.js";
 import { HostName, TagChip } from "./names.js";
 import { Empty, Load } from "./states.js";
+import { Twin } from "./twin.js";
 
 const t = en.finding.series;
 const LINES = 5;
@@ -18,8 +19,26 @@ const COLORS = ["--chart-1", "--warning-fill", "--ok", "--critical", "--chart-3"
 /** @param {Finding} f */
 export const seriesPath = (f) => href(["findings", f.id, "series"], { points: 120, hosts: 50 });
 
+/** Boots of the worst host, and what was changed on it. @param {HostHistoryItem[]} items @param {number} from epoch seconds */
+function worstMarks(items, from) {
+  return items
+    .filter((x) => ["boot", "driver", "agent"].includes(x.kind))
+    .map((x) => ({ t: (parseTime(x.at) ?? 0) / 1000, label: x.kind === "boot" ? en.host.time.markBoot : visible(x.name).slice(0, 18), kind: x.kind }))
+    .filter((m) => m.t >= from)
+    .slice(0, 60);
+}
+
+/** The figures of a chart over time, as a table and a file. @param {string} title @param {number[]} times @param {{ label: string, values: (number | null)[] }[]} lines */
+const figures = (title, times, lines) => html`<${Twin} title=${title} rows=${times.map((at, i) => ({ at, i }))} columns=${[
+  { key: "at", label: t.time, class: "nowrap", raw: (/** @type {any} */ r) => new Date(r.at * 1000).toISOString(), cell: (/** @type {any} */ r) => localTime(r.at * 1000) },
+  ...lines.map((l) => ({ key: lines.length > 1 ? l.label : "bytes", label: l.label, number: true, raw: (/** @type {any} */ r) => l.values[r.i] ?? null, cell: (/** @type {any} */ r) => bytes(l.values[r.i] ?? null) })),
+]} />`;
+
 /** @param {{ f: Finding, series: Resource<FindingSeries> }} props */
 export function SeriesPanel({ f, series }) {
+  const worst = series.data?.hosts[0];
+  const history = /** @type {Resource<List<HostHistoryItem>>} */ (useResource(worst ? href(["hosts", worst.id, "history"], { limit: 200 }) : null, { every: 0 }));
+  const marks = useMemo(() => (series.data && history.data ? worstMarks(history.data.items, series.data.t[0] ?? 0) : []), [series.data, history.data]);
   const lines = useMemo(() => {
     const s = series.data;
     if (!s) return [];
@@ -32,8 +51,9 @@ export function SeriesPanel({ f, series }) {
     <${Load} resource=${series} skeleton=${html`<div class="chart-hold"></div>`}
       render=${(/** @type {FindingSeries} */ s) =>
         s.hosts.some((h) => h.bytes.filter((v) => v !== null).length > 1)
-          ? html`<${Chart} t=${s.t} binary height=${210} format=${bytes} label=${t.label(f.tag)} lines=${lines} />
-              <p class="muted small">${s.peers.median.some((v) => v !== null) ? t.peers(s.peers.hosts, s.peers.alike) : t.noPeers}</p>`
+          ? html`<${Chart} t=${s.t} binary height=${210} format=${bytes} label=${t.label(f.tag)} lines=${lines} marks=${marks} />
+              <p class="muted small">${marks.length ? `${t.marks(visible(s.hosts[0].name ?? s.hosts[0].id))} ` : ""}${s.peers.median.some((v) => v !== null) ? t.peers(s.peers.hosts, s.peers.alike) : t.noPeers}</p>
+              ${figures(t.label(f.tag), s.t, lines)}`
           : html`<${Empty} title=${t.empty}><//>`} />
   </section>`;
 }
@@ -47,7 +67,7 @@ function Proof({ f, sentence }) {
   if (!host || !path) return null;
   return html`<p class="small"><${TagChip} tag=${tag} pool=${f.pool} /> ${en.finding.evidence.on} <${HostName} id=${host.id} name=${host.name} simulated=${host.simulated} /></p>
     <${Load} resource=${series} skeleton=${html`<div class="chart-hold"></div>`}
-      render=${(/** @type {TagSeries} */ s) => (s.t.length > 1 ? html`<${Chart} t=${s.t} binary height=${150} format=${bytes} label=${`Bytes of ${tag}`} marks=${s.boots.map((at) => ({ t: at, label: "boot" }))} lines=${[{ label: "Bytes", values: s.bytes, fill: true }]} />` : html`<${Empty} title=${t.empty}><//>`)} />
+      render=${(/** @type {TagSeries} */ s) => (s.t.length > 1 ? html`<${Chart} t=${s.t} binary height=${150} format=${bytes} label=${t.bytesOf(tag)} marks=${s.boots.map((at) => ({ t: at, label: en.host.time.markBoot, kind: "boot" }))} lines=${[{ label: t.bytes, values: s.bytes, fill: true }]} />${figures(t.bytesOf(tag), s.t, [{ label: t.bytes, values: s.bytes }])}` : html`<${Empty} title=${t.empty}><//>`)} />
     <p class="small muted">${en.finding.evidence.ask}: <${ApiLink} path=${path} what="" text=${"GET " + path} /> <a href=${hostHref(host.id)}>${en.finding.evidence.host}</a></p>`;
 }
 

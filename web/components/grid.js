@@ -1,11 +1,16 @@
 // The poolmon table: thousands of rows, of which only those in sight exist. Keys as in poolmon.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/ui.js";
 import { bytes, bytesChange, count, countChange, UNKNOWN } from "../lib/format.js";
+import { en } from "../lib/en.js";
 import { Name, TagChip } from "./names.js";
 import { Score } from "./score.js";
 
+const t = en.host.tags;
 const ROW = 25;
 const OVERSCAN = 12;
+
+/** @type {Record<string, string>} */
+const heads = t.heads;
 
 /** poolmon's "(change)" behind a value. @param {number | null} v @param {(n: number | null) => string} format @param {boolean} [tone] growth stands out */
 function Delta(v, format, tone = false) {
@@ -13,19 +18,19 @@ function Delta(v, format, tone = false) {
   return html`<span class=${"delta" + (tone && v > 0 ? " delta-up" : "")}>(${v === 0 ? "0" : format(v)})</span>`;
 }
 
-/** @type {{ key: string, label: string, number?: boolean, hint?: string, of?: string, cell: (r: HostTag, delta: boolean) => any }[]} */
+/** Heads are in en.js by key. @type {{ key: string, number?: boolean, hint?: string, of?: string, cell: (r: HostTag, delta: boolean) => any }[]} */
 const COLUMNS = [
-  { key: "tag", label: "Tag", hint: "t", cell: (r) => html`<${TagChip} tag=${r.tag} pool=${r.pool} plain />` },
-  { key: "pool", label: "Type", cell: (r) => (r.pool === "nonpaged" ? "Nonp" : "Paged") },
-  { key: "allocs", of: "allocs", label: "Allocs", number: true, hint: "a", cell: (r, d) => html`${count(r.allocs)}${d ? Delta(r.delta_allocs, countChange) : null}` },
-  { key: "frees", of: "frees", label: "Frees", number: true, hint: "f", cell: (r, d) => html`${count(r.frees)}${d ? Delta(r.delta_frees, countChange) : null}` },
-  { key: "diff", of: "outstanding", label: "Diff", number: true, hint: "d", cell: (r) => count(r.outstanding) },
-  { key: "bytes", of: "bytes", label: "Bytes", number: true, hint: "b", cell: (r, d) => html`<span title=${r.bytes === null ? undefined : count(r.bytes) + " bytes"}>${bytes(r.bytes)}</span>${d ? Delta(r.delta_bytes, bytesChange, true) : null}` },
-  { key: "each", label: "Per alloc", number: true, hint: "m", cell: (r) => count(r.bytes_per_alloc) },
-  { key: "cohort", label: "Peers", number: true, cell: (r) => html`<span title=${r.cohort_hosts ? `median of ${count(r.cohort_hosts)} peers` : undefined}>${bytes(r.cohort_bytes)}</span>` },
-  { key: "score", label: "Score", number: true, hint: "s", cell: (r) => html`<${Score} value=${r.score} bytes=${r.bytes} peers=${r.cohort_bytes} hosts=${r.cohort_hosts} />` },
+  { key: "tag", hint: "t", cell: (r) => html`<${TagChip} tag=${r.tag} pool=${r.pool} plain />` },
+  { key: "pool", cell: (r) => t.types[r.pool] },
+  { key: "allocs", of: "allocs", number: true, hint: "a", cell: (r, d) => html`${count(r.allocs)}${d ? Delta(r.delta_allocs, countChange) : null}` },
+  { key: "frees", of: "frees", number: true, hint: "f", cell: (r, d) => html`${count(r.frees)}${d ? Delta(r.delta_frees, countChange) : null}` },
+  { key: "diff", of: "outstanding", number: true, hint: "d", cell: (r) => count(r.outstanding) },
+  { key: "bytes", of: "bytes", number: true, hint: "b", cell: (r, d) => html`<span title=${r.bytes === null ? undefined : t.exact(count(r.bytes))}>${bytes(r.bytes)}</span>${d ? Delta(r.delta_bytes, bytesChange, true) : null}` },
+  { key: "each", number: true, hint: "m", cell: (r) => count(r.bytes_per_alloc === null ? null : Math.round(r.bytes_per_alloc)) },
+  { key: "cohort", number: true, cell: (r) => html`<span title=${r.cohort_hosts ? t.medianOf(count(r.cohort_hosts)) : undefined}>${bytes(r.cohort_bytes)}</span>` },
+  { key: "score", number: true, hint: "s", cell: (r) => html`<${Score} value=${r.score} bytes=${r.bytes} peers=${r.cohort_bytes} hosts=${r.cohort_hosts} />` },
   {
-    key: "driver", label: "Driver", cell: (r) =>
+    key: "driver", cell: (r) =>
       r.driver || r.description
         ? html`<span title=${r.description ?? undefined}>${r.driver ? html`<${Name} value=${r.driver} length=${40} />` : html`<span class="muted"><${Name} value=${r.description} length=${60} /></span>`}</span>`
         : html`<span class="unknown">${UNKNOWN}</span>`,
@@ -123,8 +128,8 @@ export function Grid({ rows, order, onSort, delta, active, onActive, onOpen, onS
             const text = ["tag", "pool", "driver"].includes(c.key);
             const down = text ? order.up : !order.up;
             return html`<div key=${c.key} role="columnheader" class=${"grid-cell" + (c.number ? " number" : "")} aria-sort=${on ? (down ? "descending" : "ascending") : undefined}>
-              <button type="button" tabindex="-1" class=${"sort" + (on ? " sort-on" : "")} title=${c.hint ? `key ${c.hint}` : undefined} onClick=${() => onSort(c.key)}
-                >${c.label}<span class="sort-arrow" aria-hidden="true">${on ? (order.change ? "(\u2193)" : down ? "\u2193" : "\u2191") : ""}</span></button>
+              <button type="button" tabindex="-1" class=${"sort" + (on ? " sort-on" : "")} title=${c.hint ? t.keyOf(c.hint) : undefined} onClick=${() => onSort(c.key)}
+                >${heads[c.key]}<span class="sort-arrow" aria-hidden="true">${on ? (order.change ? "(\u2193)" : down ? "\u2193" : "\u2191") : ""}</span></button>
             </div>`;
           })}
         </div>

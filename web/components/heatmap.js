@@ -1,7 +1,7 @@
 // Hosts per size, hour by hour: colour by the share of hosts, so that a fleet that grows keeps its
 // look. Drawn to canvas; the cursor moves by pointer or arrow keys and a line of text reads it.
 import { html, useEffect, useMemo, useRef, useState } from "../lib/ui.js";
-import { bytes, localTime } from "../lib/format.js";
+import { bytes, localTime, timeTicks } from "../lib/format.js";
 import { plural } from "../lib/text.js";
 import { en } from "../lib/en.js";
 import { RegionForm } from "./region.js";
@@ -73,12 +73,18 @@ export function Heatmap({ b, tag, onRegion }) {
     ctx.font = `11px ${css("--font")}`;
     ctx.textAlign = "right";
     for (let k = from; k <= to; k += Math.max(1, Math.ceil(rows / 12))) ctx.fillText(bytes(b.low[k]), LEFT - 6, y(k) + ROW - 3);
-    const labels = Math.max(1, Math.floor(width / 150));
-    for (let i = 0; i < b.t.length; i += Math.max(1, Math.ceil(b.t.length / labels))) {
-      const px = LEFT + i * step;
-      ctx.textAlign = px + 90 > width ? "right" : "left";
-      ctx.fillText(localTime(b.t[i] * 1000), px + 90 > width ? width : px, height - 6);
-    }
+    const every = Math.max(1, Math.ceil(b.t.length / Math.max(1, Math.floor(width / 120))));
+    const marked = b.t.flatMap((_, i) => (i % every === 0 ? [i] : []));
+    const words = timeTicks(marked.map((i) => b.t[i]), 3600).map((text) => text.split("\n").reverse().join(", "));
+    let free = LEFT;
+    marked.forEach((i, k) => {
+      const wide = ctx.measureText(words[k]).width;
+      const px = Math.min(LEFT + i * step, width - 4 - wide);
+      if (px < free) return;
+      ctx.textAlign = "left";
+      ctx.fillText(words[k], px, height - 6);
+      free = px + wide + 16;
+    });
   }, [b, width, theme]);
 
   const place = (/** @type {PointerEvent} */ e) => {

@@ -1,6 +1,6 @@
 // What fills a pool: one tile per big tag or driver, its area its bytes; its tone is the change since
 // the second moment, or how far it is from the peers. Arrow keys move between tiles.
-import { html, useMemo, useState } from "../lib/ui.js";
+import { html, useMemo, useRef, useState } from "../lib/ui.js";
 import { bytes, bytesChange, score } from "../lib/format.js";
 import { cut, visible } from "../lib/text.js";
 import { squarify } from "../lib/treemap.js";
@@ -8,15 +8,18 @@ import { driverHref, tagHref } from "../lib/router.js";
 import { changeTone } from "../lib/host.js";
 import { en } from "../lib/en.js";
 import { scoreTone } from "./score.js";
+import { useWidth } from "./width.js";
 
 const t = en.host.fill;
 const TILES = 22;
 
 /**
- * @param {{ rows: (HostTag & { tags?: number })[], pool: Pool, colour: "peers" | "change", owners?: boolean, width?: number, height?: number }} props
+ * @param {{ rows: (HostTag & { tags?: number })[], pool: Pool, colour: "peers" | "change", owners?: boolean, height?: number }} props
  *        rows: of both pools, as they are drawn: tags, or owners with their tags summed
  */
-export function PoolTreemap({ rows, pool, colour, owners = false, width = 720, height = 200 }) {
+export function PoolTreemap({ rows, pool, colour, owners = false, height = 200 }) {
+  const ref = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const width = useWidth(ref, 650);
   const [active, setActive] = useState(0);
   const tiles = useMemo(() => {
     const own = rows.filter((r) => r.pool === pool && (r.bytes ?? 0) > 0).sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0));
@@ -34,7 +37,7 @@ export function PoolTreemap({ rows, pool, colour, owners = false, width = 720, h
     left: `${((b.x / width) * 100).toFixed(3)}%`, top: `${((b.y / height) * 100).toFixed(3)}%`,
     width: `${((b.w / width) * 100).toFixed(3)}%`, height: `${((b.h / height) * 100).toFixed(3)}%`,
   });
-  if (!tiles.length) return html`<div class="treemap chart-note">${t.none}</div>`;
+  if (!tiles.length) return html`<div class="treemap chart-note" ref=${ref}>${t.none}</div>`;
   const links = tiles.filter((x) => x.row);
   const on = Math.min(active, links.length - 1);
 
@@ -62,11 +65,11 @@ export function PoolTreemap({ rows, pool, colour, owners = false, width = 720, h
     /** @type {HTMLElement | undefined} */ (/** @type {HTMLElement} */ (e.currentTarget).querySelectorAll("a")[best])?.focus();
   };
 
-  return html`<div class="treemap" role="group" aria-label=${t.map(pool)} onKeyDown=${onKey}>
+  return html`<div class="treemap" ref=${ref} role="group" aria-label=${t.map(pool)} onKeyDown=${onKey}>
     ${tiles.map(({ box, row, value, share, total, others }) => {
       const roomy = box.w > 46 && box.h > 20;
-      const tall = box.w > 54 && box.h > 38;
-      const wide = box.w > 112;
+      const tall = box.w > 66 && box.h > 38;
+      const wide = box.w > 124;
       const percent = `${(share * 100).toFixed(share < 0.095 ? 1 : 0)}\u00a0%`;
       if (!row) {
         return html`<span class="cell" style=${place(box)} title=${`${t.more(others)}: ${bytes(value)}, ${percent}`}>

@@ -7,7 +7,7 @@ export const en = {
   today: {
     title: "Today",
     none: "No host has reported yet.",
-    attention: (/** @type {number} */ n, /** @type {string} */ where, /** @type {string} */ parts) => `${n.toLocaleString("en-US")} ${n === 1 ? "finding needs" : "findings need"} attention${where}: ${parts}.`,
+    attention: (/** @type {number} */ n, /** @type {string} */ where, /** @type {string} */ parts, /** @type {string} */ silent) => `${n.toLocaleString("en-US")} ${n === 1 ? "finding needs" : "findings need"} attention${where}: ${parts}${silent}.`,
     critical: (/** @type {string} */ n) => `${n} critical`,
     warnings: (/** @type {number} */ n) => `${n.toLocaleString("en-US")} ${n === 1 ? "warning" : "warnings"}`,
     on: (/** @type {string} */ n, /** @type {string} */ hosts) => ` on ${n} of ${hosts}`,
@@ -22,6 +22,7 @@ export const en = {
     simulatedWhy: "At least one host is made by the simulator",
     analysed: "Analysed",
     notAnalysed: "Not analysed yet",
+    analysing: "Analysed before the last restart",
     newest: "Newest snapshot",
     fleet: "Fleet",
     figures: "Fleet figures",
@@ -247,6 +248,9 @@ export const en = {
       rows: (/** @type {string} */ shown, /** @type {string} */ all) => `${shown} of ${all} rows`,
       none: "No pool tags at this moment", noneWhy: "No snapshot of this host held a tag table then.", noMatch: "No tag matches", sumChange: "Sum of changes", sum: "Sum shown",
       pause: "Pause (Space)", resume: "Go on (Space)", paused: "paused", overTime: "over time", close: "Close", one: "Only one snapshot so far", bytesOf: "Bytes of", ratesOf: "Allocations a second of", bytes: "Bytes", rate: "Allocs per second", csv: "CSV",
+      heads: { tag: "Tag", pool: "Type", allocs: "Allocs", frees: "Frees", diff: "Diff", bytes: "Bytes", each: "Per alloc", cohort: "Peers", score: "Score", driver: "Driver" },
+      types: /** @type {Record<string, string>} */ ({ nonpaged: "Nonp", paged: "Paged" }), keyOf: (/** @type {string} */ key) => `key ${key}`,
+      medianOf: (/** @type {string} */ peers) => `median of ${peers} peers`, exact: (/** @type {string} */ n) => `${n} bytes`,
       keys: { pool: "pool", sort: "sort", change: "by change", search: "search", open: "open tag", chart: "over time", pause: "pause", space: "Space", all: "all keys" },
     },
     boots: {
@@ -455,7 +459,8 @@ export const en = {
     series: {
       title: "On the worst hosts", peers: (/** @type {number} */ n, /** @type {boolean} */ alike) => `dashed: the middle of ${n} unaffected hosts${alike ? " with the same build and role" : ""}`,
       noPeers: "too few unaffected hosts have this tag to compare with", label: (/** @type {string} */ tag) => `Bytes of ${tag} on the worst hosts over the last week`,
-      empty: "Only one snapshot so far", median: "Unaffected, middle", time: "Time",
+      empty: "Only one snapshot so far", median: "Unaffected, middle", time: "Time", bytes: "Bytes", bytesOf: (/** @type {string} */ tag) => `Bytes of ${tag}`,
+      marks: (/** @type {string} */ host) => `Marked: boots and changes of drivers and agent on ${host};`,
     },
     evidence: { title: "Evidence", hint: "Each sentence opens to its series and the call that gives it.", ask: "Ask for it yourself", host: "Host", on: "on", none: "No further evidence was written down." },
     lockstep: { title: "Tags that grow together", hint: "The first moved first. Beside the others: how many of their allocations stand for one of the first.", first: "first", ratio: (/** @type {string} */ r) => `${r} for one`, ratioHint: (/** @type {number} */ n) => `Middle of ${n} ${n === 1 ? "host" : "hosts"}`, unknown: "owner unknown" },

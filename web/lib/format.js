@@ -58,11 +58,11 @@ export function countChange(n) {
   return (/** @type {number} */ (n) > 0 ? "+" : "") + count(n).replace("-", "\u2212");
 }
 
-/** A slow rate is said per day. @param {number | null | undefined} perHour */
-export function rate(perHour) {
+/** A slow rate is said per day; beside another one in the unit of that. @param {number | null | undefined} perHour @param {number | null} [beside] */
+export function rate(perHour, beside = null) {
   if (!known(perHour)) return UNKNOWN;
   const v = /** @type {number} */ (perHour);
-  const slow = Math.abs(v) < 1024 * 1024;
+  const slow = Math.abs(beside ?? v) < 1024 * 1024;
   return bytesChange(slow ? v * 24 : v) + (slow ? "/day" : "/h");
 }
 
@@ -147,7 +147,8 @@ export function timeLeft(exhausts, now = Date.now()) {
   const hi = Math.max(0, ((parseTime(exhausts.p90) ?? p50) - now) / 1000);
   const soon = lo < 86400;
   if (hi < 60) return { text: "now", soon, at: p50 };
-  if (lo < 60) return { text: "less than " + span(hi), soon, at: p50 };
+  // Seconds would be false before they are read.
+  if (lo < 60) return { text: "less than " + span(Math.max(120, hi)), soon, at: p50 };
   const a = span(lo);
   const b = span(hi);
   if (a === b) return { text: "about " + a, soon, at: p50 };
@@ -162,6 +163,8 @@ const local = new Intl.DateTimeFormat(undefined, {
 const localSeconds = new Intl.DateTimeFormat(undefined, {
   year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
 });
+const localClock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const localShort = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const localDay = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 
 /** In the reader's own zone. @param {string | number | null | undefined} time @param {"minute" | "second" | "day"} [to] */
@@ -169,6 +172,22 @@ export function localTime(time, to = "minute") {
   const ms = typeof time === "number" ? time : parseTime(time);
   if (ms === null || !Number.isFinite(ms)) return UNKNOWN;
   return (to === "second" ? localSeconds : to === "day" ? localDay : local).format(new Date(ms));
+}
+
+/**
+ * Ticks of a time axis in the reader's own way: days, or times of day with the day below the first of each.
+ * @param {number[]} ticks epoch seconds @param {number} step seconds between two
+ */
+export function timeTicks(ticks, step) {
+  let before = "";
+  return ticks.map((s) => {
+    const at = new Date(s * 1000);
+    const day = localShort.format(at);
+    if (step >= 86400) return day;
+    const text = localClock.format(at) + (day === before ? "" : "\n" + day);
+    before = day;
+    return text;
+  });
 }
 
 /** "2026-11-21 02:00:00 UTC". @param {string | number | null | undefined} time */

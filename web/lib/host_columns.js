@@ -20,7 +20,7 @@ const size = (mib) => (mib === null ? UNKNOWN : bytes(mib * MIB));
 /** @type {HostColumn[]} */
 export const HOST_COLUMNS = [
   { key: "name", number: false, width: 210, usual: true, text: (f, i) => f.names[i] ?? f.ids[i] ?? UNKNOWN },
-  { key: "findings", number: false, big: true, width: 100, usual: true, text: (f, i) => String(f.num.findings[i]) },
+  { key: "findings", number: false, big: true, width: 118, usual: true, text: (f, i) => String(f.num.findings[i]) },
   { key: "outlier_score", number: true, width: 108, usual: true, text: (f, i) => (number(f, "outlier_score", i) === null ? "" : `${(word(f, "outlier", i) ?? "").replace(/^[a-z]+\//, "")} ${score(number(f, "outlier_score", i))}`) },
   { key: "nonpaged_mib", number: true, width: 86, usual: true, text: (f, i) => size(number(f, "nonpaged_mib", i)) },
   { key: "share", number: true, width: 84, usual: true, text: (f, i) => (Number.isNaN(share(f, i)) ? UNKNOWN : percent(share(f, i))) },

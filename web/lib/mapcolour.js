@@ -21,9 +21,9 @@ const step = (v, bounds) => {
   while (k < bounds.length && v >= bounds[k]) k++;
   return k;
 };
-/** @param {string[]} labels @param {string} none @returns {Class[]} class 0 is "not known" */
-const ramp = (labels, none) => [
-  { sign: "unknown", label: none, loud: 0 },
+/** @param {string[]} labels @param {string} none @param {string} [sign] of class 0: "not known", or that all is well @returns {Class[]} */
+const ramp = (labels, none, sign = "unknown") => [
+  { sign, label: none, loud: 0 },
   ...labels.map((label, k) => ({ sign: `level${k + 1 + (5 - labels.length)}`, label, loud: k + 1 })),
 ];
 const MB = 2 ** 20;
@@ -68,12 +68,12 @@ export const COLOURINGS = {
     value: (f, i) => (Number.isNaN(share(f, i)) ? t.noLimit : t.ofLimit(percent(share(f, i)), bytes(f.num.nonpaged_limit_mib[i] * MB))),
   },
   growth: {
-    classes: ramp(t.growths, t.noGrowth),
+    classes: ramp(t.growths, t.noGrowth, "ok"),
     of: (f, i) => (f.num.growth_bytes_per_hour?.[i] > 0 ? 1 + step(f.num.growth_bytes_per_hour[i], [MB, 10 * MB, 100 * MB]) : 0),
     value: (f, i) => (f.num.growth_bytes_per_hour?.[i] > 0 ? rate(f.num.growth_bytes_per_hour[i]) : t.noGrowth),
   },
   left: {
-    classes: ramp(t.lefts, t.noEnd),
+    classes: ramp(t.lefts, t.noEnd, "ok"),
     of(f, i, now) {
       const left = f.num.exhausts_at?.[i] - now / 1000;
       return Number.isNaN(left) ? 0 : 4 - step(left, [24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR]);

@@ -27,6 +27,22 @@ test("rate_slow_isSaidPerDay", () => {
   assert.equal(plain(f.rate(-4096)), "\u221296 KB/day");
 });
 
+test("rate_besideAnother_isInItsUnit", () => {
+  assert.equal(plain(f.rate(1024 * 512, 2 * GB)), "+512 KB/h");
+  assert.equal(plain(f.rate(1024 * 512, 1024 * 600)), "+12 MB/day");
+});
+
+test("timeTicks_daysOrTimes_withTheDayOnce", () => {
+  const noon = new Date(2026, 10, 21, 12).getTime() / 1000;
+  const days = f.timeTicks([noon, noon + 86400], 86400);
+  assert.equal(new Set(days).size, 2);
+  assert.ok(days.every((d) => !d.includes("\n")));
+  const hours = f.timeTicks([noon, noon + 3 * 3600, noon + 13 * 3600], 3600);
+  assert.deepEqual(hours.map((h) => h.split("\n").length), [2, 1, 2]);
+  assert.equal(hours[0].split("\n")[1], days[0]);
+  assert.equal(hours[2].split("\n")[1], days[1]);
+});
+
 test("changes_haveTheirSign", () => {
   assert.equal(f.countChange(1200), "+1,200");
   assert.equal(f.countChange(-3), "\u22123");
@@ -64,6 +80,7 @@ test("timeLeft_range_sharesItsUnit", () => {
   assert.equal(plain(left(72, 73, 74).text), "about 3 days");
   assert.equal(left(72, 73, 74).soon, false);
   assert.equal(plain(left(-2, 1, 3).text), "less than 3 h");
+  assert.equal(plain(left(-2, 0.01, 0.021).text), "less than 2 min", "not 77 s, which is over before it is read");
   assert.equal(left(-3, -2, -1).text, "now");
 });
 

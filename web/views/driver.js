@@ -7,6 +7,7 @@ import { visible } from "../lib/text.js";
 import { bytes, count, duration, rate } from "../lib/format.js";
 import { href, setQuery } from "../lib/router.js";
 import { explainHref } from "../lib/spread.js";
+import { KIND } from "../lib/words.js";
 import { en } from "../lib/en.js";
 import { Adoption, adoptionParts } from "../components/adoption.js";
 import { Box } from "../components/boxes.js";
@@ -43,7 +44,7 @@ function Range({ d }) {
   return html`<section class="panel" aria-labelledby="range-h"><h2 id="range-h" class="offscreen">${t.firstBad}</h2>
     <dl class="pairs pairs-text">${one(t.lastGood, r.last_good_before)}${one(t.firstBad, r.first_bad, r.first_bad === null ? "" : "text-bad")}${r.last_bad !== r.first_bad ? one(t.lastBad, r.last_bad) : null}${one(t.firstGood, r.first_good)}</dl>
     ${r.note ? html`<p class="small muted">${r.note}</p>` : null}
-    ${d.findings.length ? html`<p class="small">${t.findings}: ${d.findings.map((f, i) => html`${i ? ", " : ""}<${FindingLink} id=${f.id} /> (${f.cause ? t.asCause : t.asOwner})`)}</p>` : null}</section>`;
+    ${d.findings.length ? html`<p class="small">${t.findings}: ${d.findings.map((f, i) => html`${i ? ", " : ""}<${FindingLink} id=${f.id}>${/** @type {Record<string, string>} */ (KIND)[f.kind] ?? f.kind}, ${f.pool} <code>${visible(f.tag)}</code><//> (${f.cause ? t.asCause : t.asOwner})`)}</p>` : null}</section>`;
 }
 
 /** @type {import("../components/table.js").Column[]} */

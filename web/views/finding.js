@@ -8,6 +8,7 @@ import { LIMIT, SOURCE } from "../lib/words.js";
 import { visible } from "../lib/text.js";
 import { en } from "../lib/en.js";
 import { Score } from "../components/score.js";
+import { CsvButton } from "../components/export.js";
 import { sortRows, Table } from "../components/table.js";
 import { Bytes, DriverName, DriverNames, HostName, Name, TagChip, Time } from "../components/names.js";
 import { KindBadge, SeverityBadge, SeverityMark, Sparkline } from "../components/marks.js";
@@ -77,6 +78,10 @@ function Stats({ f }) {
   </dl>`;
 }
 
+const FILE_HEAD = ["id", "name", "bytes", "cohort_bytes", "score", "rate_bytes_per_hour", "since", "exhausts_p10", "exhausts_p50", "exhausts_p90", "limit"];
+/** A host with its forecast, as FILE_HEAD. @param {FindingHost} h */
+const fileRow = (h) => [h.id, h.name, h.bytes, h.cohort_bytes, h.score, h.rate_bytes_per_hour, h.since, h.exhausts_at?.p10, h.exhausts_at?.p50, h.exhausts_at?.p90, h.limit].map((v) => v ?? null);
+
 /** @param {{ f: Finding, route: import("../lib/router.js").Route, series: FindingSeries | null }} props */
 function Hosts({ f, route, series }) {
   const sort = route.query.get("sort") ?? "";
@@ -87,7 +92,8 @@ function Hosts({ f, route, series }) {
   );
   const columns = useMemo(() => hostColumns(f, series), [f, series]);
   return html`<section class="panel panel-flush" aria-labelledby="hosts-h">
-    <div class="panel-head"><h2 id="hosts-h" tabindex="-1">${t.hosts.title}</h2><span class="muted">${hosts.length < f.host_count ? t.hosts.some(count(hosts.length), count(f.host_count)) : count(f.host_count)}${f.muted_hosts ? `, ${t.hosts.mutedSome(f.muted_hosts)}` : ""}</span></div>
+    <div class="panel-head"><h2 id="hosts-h" tabindex="-1">${t.hosts.title}</h2><span class="muted">${hosts.length < f.host_count ? t.hosts.some(count(hosts.length), count(f.host_count)) : count(f.host_count)}${f.muted_hosts ? `, ${t.hosts.mutedSome(f.muted_hosts)}` : ""}</span>
+      ${hosts.length ? html`<span class="push"><${CsvButton} name=${`${f.id}-hosts`} label=${en.states.csv} head=${FILE_HEAD} rows=${() => hosts.map(fileRow)} /></span>` : null}</div>
     ${hosts.length
       ? html`<${Table} caption=${t.hosts.caption} columns=${columns} rows=${whole ? hosts : hosts.slice(0, HOSTS_SHOWN)} rowKey=${(/** @type {FindingHost} */ h) => h.id} sort=${sort} onSort=${(/** @type {string} */ s) => setQuery({ sort: s })} compact />`
       : html`<div class="pad"><${Empty} title=${t.hosts.none} /></div>`}

@@ -14,6 +14,9 @@ import { Checked, News, Standing, TopTags, Totals } from "../components/today_pa
 
 const t = en.today;
 
+/** So many hosts are silent that what the others say is not the whole truth. @param {Overview} o */
+const manySilent = (o) => o.hosts.silent * 20 > o.hosts.total;
+
 /** @param {Overview} o */
 function headline(o) {
   const { critical, warning, open } = o.findings;
@@ -23,12 +26,12 @@ function headline(o) {
     if (critical) parts.push(t.critical(count(critical)));
     if (warning) parts.push(t.warnings(warning));
     const where = o.hosts.in_findings ? t.on(count(o.hosts.in_findings), plural(o.hosts.total, "host")) : "";
-    return { severity: critical ? "critical" : "warning", text: t.attention(critical + warning, where, listed(parts)) };
+    return { severity: critical ? "critical" : "warning", text: t.attention(critical + warning, where, listed(parts), manySilent(o) ? t.silentToo(o.hosts.silent) : "") };
   }
   if (o.hosts.faulty > 0 && o.hosts.reporting <= o.hosts.faulty) return { severity: "warning", text: t.onlyFaulty };
   if (o.hosts.silent > 0 && o.hosts.reporting === 0) return { severity: "warning", text: t.nobody };
   return {
-    severity: "ok",
+    severity: manySilent(o) ? "warning" : "ok",
     text: (o.hosts.total === 1 ? t.oneWell : t.allWell(count(Math.max(0, o.hosts.reporting - o.hosts.faulty)), o.hosts.silent + o.hosts.faulty > 0)) +
       (o.hosts.silent ? t.silentToo(o.hosts.silent) : "") + (o.hosts.faulty ? t.faultyToo(o.hosts.faulty) : "") + "." + (open ? t.notes(open) : ""),
   };
@@ -100,7 +103,7 @@ export default function Today() {
         <p class="hero-sub">
           ${o
             ? html`${o.simulated ? html`<span class="badge badge-simulated" title=${t.simulatedWhy}>${t.simulated}</span>` : null}
-                ${o.analyzed_at ? html`<${Age} time=${o.analyzed_at} limit=${3600} what=${t.analysed} />` : html`<span class="age">${t.notAnalysed}</span>`}
+                ${o.analyzed_at ? html`<${Age} time=${o.analyzed_at} limit=${3600} what=${t.analysed} />` : html`<span class="age">${o.top_findings.length ? t.analysing : t.notAnalysed}</span>`}
                 ${o.as_of ? html`<${Age} time=${o.as_of} limit=${1800} what=${t.newest} />` : null}`
             : "\u00a0"}
         </p>

@@ -103,7 +103,7 @@ export function Memory({ totals, at, past, series, marks }) {
         return html`<div key=${key}><dt>${name}</dt><dd><b><${Bytes} value=${totals[key + "_bytes"]} /></b> <span class="muted small">${max && totals[key + "_bytes"] != null ? `${percent(/** @type {number} */ (totals[key + "_bytes"]) / max)} ${t.ofWhole} ${bytes(max)} ${t.limit.toLowerCase()}` : ""}</span></dd></div>`;
       })}
       <div><dt>${t.handles}</dt><dd><b><${Count} value=${totals.handles || null} /></b></dd></div>
-      <div><dt>${t.processes}</dt><dd><b><${Count} value=${totals.processes || null} />, <${Count} value=${totals.threads || null} /></b></dd></div>
+      <div><dt>${t.processes}</dt><dd><b><${Count} value=${totals.processes || null} />${totals.processes || totals.threads ? html`, <${Count} value=${totals.threads || null} />` : null}</b></dd></div>
       <div><dt>${t.failures}</dt><dd><b class=${totals.alloc_failures ? "soon" : ""}><${Count} value=${totals.alloc_failures} /></b></dd></div>
     </dl>
     <div class="mem-chart">
