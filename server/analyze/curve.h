@@ -13,6 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* docs/detection.md, "Thresholds and where they come from": rows. A row of this size has a curve if
+ * it held less than this share of it at the first point of the boot. */
+#define CURVE_CAME_BYTES (1024.0 * 1024)
+#define CURVE_CAME_SHARE 0.5
+
 /* Parallel arrays, hours rising, relative to the host's newest point. `hours` is shared by all rows
  * of a pool of one host, so two of its curves always have the same points. */
 struct curve {

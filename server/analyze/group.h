@@ -23,6 +23,7 @@ struct incident_row {
     double first_score;  /* how much it looks like the first mover, its lead aside */
     double ratio;        /* blocks per block of the first mover; NAN unknown */
     double lag;          /* hours behind the first mover; NAN unknown */
+    bool followed;       /* only goes along with the others: no verdict of its own says so */
 };
 
 struct incident {

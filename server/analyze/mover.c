@@ -11,8 +11,15 @@
 #define STILL_SHARE  0.002 /* of the growth: so near the floor nothing has begun */
 #define HOSTS_MOST   48    /* looked at, evenly spread */
 #define OTHERS_MOST  33
-#define AROUND_SHARE 0.05  /* of the time since the growth began: a jump may come so much later */
-#define AROUND_HOURS 3.0   /* at most */
+#define AROUND_SHARE 0.05 /* of the time since the growth began: a jump may come so much later */
+#define AROUND_HOURS 3.0  /* at most */
+#define MOVED_HOURS  3.0  /* a row is behind another by so much at most */
+#define MOVED_STEP   0.05 /* hours, of the times tried */
+#define MOVED_APART  0.01 /* of the growth */
+#define MOVED_OFF    0.1  /* of the points may lie elsewhere */
+#define MOVED_POINTS 8
+#define FLAT_PACE    0.2   /* of the mean pace */
+#define FLAT_SHARE   0.4   /* of the time: growth comes in jumps */
 #define VOTE_APART   0.03  /* of the growth: one has jumped and the other has not */
 #define VOTE_WEIGHT  3.0   /* standard errors; a single point is sure, since blocks are exact */
 #define LAG_SURE     2.0   /* standard errors that make one row first */
@@ -186,6 +193,22 @@ static bool put_beside(const struct feature *first, const struct feature *second
     return true;
 }
 
+/* Where the boot does not show what a row held before the growth, the points themselves tell how
+ * far the second is off: most of them were taken when neither had just jumped. ratio: blocks of the
+ * second per block of the first. */
+static void settle(struct beside *at, double ratio)
+{
+    double off[256];
+    size_t count = 0;
+    size_t stride = at->a->count / 256 + 1;
+    if (at->still >= 2)
+        return;
+    for (size_t i = at->still; i < at->a->count; i += stride)
+        off[count++] =
+            (double)at->b->blocks[i] - at->base_b - ratio * ((double)at->a->blocks[i] - at->base_a);
+    at->base_b += robust_median(off, count);
+}
+
 bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
                    double base_second, struct mover_pair *ret_pair)
 {
@@ -217,6 +240,77 @@ bool mover_compare(const struct feature *first, const struct feature *second, do
     return true;
 }
 
+/* Stood still for much of the time since it began to grow. */
+static bool comes_in_jumps(const struct curve *curve, size_t still)
+{
+    size_t last = curve->count - 1;
+    double grown = (double)curve->blocks[last] - (double)curve->blocks[still];
+    double span = (double)(curve->hours[last] - curve->hours[still]);
+    double flat = 0;
+    for (size_t i = still; i < last; i++) {
+        double rise = (double)curve->blocks[i + 1] - (double)curve->blocks[i];
+        double apart = (double)(curve->hours[i + 1] - curve->hours[i]);
+        flat += rise * span <= FLAT_PACE * grown * apart ? apart : 0;
+    }
+    return flat >= FLAT_SHARE * span;
+}
+
+/* Of the second's points, those that do not lie between what the first held at the two points
+ * around `lag` hours before; as soon as they are too many it is said so. */
+static bool fits_moved(const struct beside *at, double ratio, double lag)
+{
+    const struct curve *a = at->a;
+    size_t near = 0; /* the last point of the first not after the time looked for */
+    size_t looked = 0;
+    size_t off = 0;
+    double room = MOVED_APART * at->grown * ratio;
+    for (size_t i = at->still; i < a->count; i++) {
+        double then = (double)a->hours[i] - lag;
+        while (near + 1 < a->count && (double)a->hours[near + 1] <= then)
+            near++;
+        if (then < (double)a->hours[0] || then > (double)a->hours[a->count - 1])
+            continue;
+        size_t next = near + 1 < a->count ? near + 1 : near;
+        double is = (double)at->b->blocks[i] - at->base_b;
+        double from = ((double)a->blocks[near] - at->base_a) * ratio;
+        double to = ((double)a->blocks[next] - at->base_a) * ratio;
+        looked++;
+        off += is < fmin(from, to) - room || is > fmax(from, to) + room;
+        if ((double)off > MOVED_OFF * (double)(a->count - at->still))
+            return false;
+    }
+    return looked >= MOVED_POINTS && 2 * looked >= a->count - at->still;
+}
+
+bool mover_is_moved(const struct feature *first, const struct feature *second, double ratio)
+{
+    struct beside at;
+    if (!(ratio > 0) || !put_beside(first, second, NAN, NAN, MOVED_POINTS, &at) || at.grown <= 0 ||
+        !comes_in_jumps(at.a, at.still) || !comes_in_jumps(at.b, at.still))
+        return false;
+    settle(&at, ratio);
+    double most = fmin(MOVED_HOURS, -(double)at.a->hours[at.still] / 2);
+    for (double lag = 0; lag <= most; lag += MOVED_STEP) {
+        if (fits_moved(&at, ratio, lag) || fits_moved(&at, ratio, -lag))
+            return true;
+    }
+    return false;
+}
+
+/* A row of some size that has no curve was there already at the boot's first point. */
+static bool was_there(const struct feature *feature, double base)
+{
+    return feature->curve == NULL && (double)feature->bytes >= CURVE_CAME_BYTES &&
+           (isnan(base) || base < CURVE_CAME_SHARE * (double)feature->outstanding);
+}
+
+static bool came_later(const struct feature *feature)
+{
+    const struct curve *curve = feature->curve;
+    return curve != NULL && curve->blocks != NULL &&
+           (double)curve->blocks[0] < CURVE_CAME_SHARE * (double)curve->blocks[curve->count - 1];
+}
+
 /* Where growth comes in jumps, its pace says nothing of the time between two rows; but at some
  * points one has jumped already and the other has not. ratio: blocks of the second per block of the
  * first; NAN: as at the end. */
@@ -224,8 +318,12 @@ static void count_votes(const struct feature *first, const struct feature *secon
                         double base_first, double base_second, double ratio, struct votes *votes)
 {
     struct beside at;
+    votes->behind += was_there(first, base_first) && came_later(second);
+    votes->ahead += was_there(second, base_second) && came_later(first);
     if (!put_beside(first, second, base_first, base_second, 0, &at))
         return;
+    if (!isnan(ratio) && (first->shape == SHAPE_BURSTY || second->shape == SHAPE_BURSTY))
+        settle(&at, ratio);
     if (isnan(ratio))
         ratio = ((double)at.b->blocks[at.b->count - 1] - at.base_b) / at.grown;
     if (!(at.grown > 0) || !(ratio > 0))
@@ -271,12 +369,38 @@ static bool jumps(const struct feature *feature)
     return feature->shape != SHAPE_GROWING;
 }
 
+/* What has stood still for long has one jump, which makes no line: as at the end. */
+static bool rises(const struct feature *feature)
+{
+    return feature->shape != SHAPE_FLAT && feature->shape != SHAPE_STEP;
+}
+
+/* Two rows on one host, as far as both are known. */
+struct meeting {
+    const struct feature *x;
+    const struct feature *y;
+    double base_x;
+    double base_y;
+};
+
+/* Votes of all hosts by one ratio: it is the rows' own, and the host where they fit best tells it
+ * best. NAN: each host by what it holds at the end. */
+static struct votes all_votes(const struct meeting *met, size_t count, double ratio)
+{
+    struct votes votes = {0};
+    for (size_t i = 0; i < count; i++)
+        count_votes(met[i].x, met[i].y, met[i].base_x, met[i].base_y, ratio, &votes);
+    return votes;
+}
+
 static struct lag lag_between(const struct comparison *of, const struct mover_row *a,
                               const struct mover_row *b)
 {
+    struct meeting met[HOSTS_MOST];
     double lags[HOSTS_MOST];
     double ratios[HOSTS_MOST];
-    struct votes votes = {0};
+    double best_fit = 0.5;
+    double best_ratio = NAN;
     size_t count = 0;
     size_t compared = 0;
     size_t jumping = 0;
@@ -288,29 +412,32 @@ static struct lag lag_between(const struct comparison *of, const struct mover_ro
         struct mover_pair pair;
         if (x == NULL || y == NULL)
             continue;
-        double base_x = usual_blocks(of->fleet, of->others, of->other_count, a, x);
-        double base_y = usual_blocks(of->fleet, of->others, of->other_count, b, y);
-        bool fits = mover_compare(x, y, base_x, base_y, &pair) && pair.fit >= 0.5;
-        count_votes(x, y, base_x, base_y, fits ? pair.ratio : NAN, &votes);
-        compared++;
+        struct meeting *at = &met[compared++];
+        *at = (struct meeting){x, y, usual_blocks(of->fleet, of->others, of->other_count, a, x),
+                               usual_blocks(of->fleet, of->others, of->other_count, b, y)};
         jumping += jumps(x);
-        if (!fits)
+        if (!rises(x) || !mover_compare(x, y, at->base_x, at->base_y, &pair) || pair.fit < 0.5)
             continue;
         lags[count] = pair.lag;
         ratios[count++] = pair.ratio;
+        if (pair.fit > best_fit) {
+            best_fit = pair.fit;
+            best_ratio = pair.ratio;
+        }
     }
     struct lag lag = {NAN, 0, NAN};
+    struct votes votes = all_votes(met, compared, best_ratio);
     bool one_sided = fmin(votes.behind, votes.ahead) <= 0;
-    bool by_votes = 2 * jumping > compared || (count == 0 && one_sided);
-    if (by_votes && votes.behind + votes.ahead > 0)
-        lag.sure = VOTE_WEIGHT * (votes.behind - votes.ahead) / sqrt(votes.behind + votes.ahead);
-    if (count == 0)
-        return lag;
-    lag.hours = robust_median(lags, count);
-    lag.ratio = robust_median(ratios, count);
-    double spread = count < 3 ? 0 : robust_mad(lags, count, lag.hours) / 0.6745;
-    if (!by_votes)
+    if (count > 0) {
+        lag.hours = robust_median(lags, count);
+        lag.ratio = robust_median(ratios, count);
+        double spread = count < 3 ? 0 : robust_mad(lags, count, lag.hours) / 0.6745;
         lag.sure = lag.hours / hypot(1.25 * spread / sqrt((double)count), LAG_ERROR);
+    }
+    bool by_votes = 2 * jumping > compared || (fabs(lag.sure) <= LAG_SURE && one_sided);
+    if (by_votes)
+        lag.sure =
+            VOTE_WEIGHT * (votes.behind - votes.ahead) / sqrt(fmax(votes.behind + votes.ahead, 1));
     return lag;
 }
 

@@ -23,6 +23,10 @@ struct mover_pair {
 bool mover_compare(const struct feature *first, const struct feature *second, double base_first,
                    double base_second, struct mover_pair *ret_pair);
 
+/* True when both grow in jumps, and the second is the first times `ratio`, moved in time by one and
+ * the same span. */
+bool mover_is_moved(const struct feature *first, const struct feature *second, double ratio);
+
 struct mover_row {
     enum pool pool;
     uint32_t tag;

@@ -240,10 +240,15 @@ static enum status add_feature(struct reader *reader, const struct feature *feat
     return ST_OK;
 }
 
-/* Growth and what may become one: below 1 MiB the order of two rows says nothing anyway. */
-static bool worth_curve(const struct feature *feature)
+/* Growth and what may become one, and what rose in this boot: below 1 MiB the order of two rows
+ * says nothing anyway. */
+static bool worth_curve(const struct feature *feature, const struct series *series)
 {
-    return feature->growth >= 1024 * 1024 && feature->newness > 0.2f && feature->points >= 3;
+    double began = series->bytes[series->boot_first];
+    bool rose = (double)feature->bytes >= CURVE_CAME_BYTES &&
+                began < CURVE_CAME_SHARE * (double)feature->bytes;
+    return rose ||
+           (feature->growth >= 1024 * 1024 && feature->newness > 0.2f && feature->points >= 3);
 }
 
 static enum status keep_curve(struct rows *rows, struct feature *feature)
@@ -283,7 +288,7 @@ static enum status judge(struct rows *rows, uint32_t tag, size_t course)
     feature_extract(&rows->series, host->ram, &reader->scratch, &feature);
     feature.tag = tag;
     feature.pool = (uint8_t)rows->pool;
-    if (worth_curve(&feature) && keep_curve(rows, &feature) != ST_OK)
+    if (worth_curve(&feature, &rows->series) && keep_curve(rows, &feature) != ST_OK)
         return ST_NOMEM;
     if (feature.shape == SHAPE_GROWING)
         host->growth[rows->pool] += (double)feature.rate;

@@ -8,10 +8,10 @@
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": unite */
 #define SAME_HOSTS   0.5 /* of the larger host set */
 #define WITHIN       0.9 /* of the smaller host set: one level that a row shows on some hosts only */
-#define GROWS_WEIGHT 1.5 /* what grows is told as growing where both are about as sure */
+#define TOLD_HOSTS   0.75 /* of the hosts: on those the other incident tells of the row */
+#define GROWS_WEIGHT 1.5  /* what grows is told as growing where both are about as sure */
 
-/* Most of the hosts are the same; of two levels, those of one may all be among the other's. */
-static bool same_hosts(const struct incident *a, const struct incident *b)
+static size_t count_common(const struct incident *a, const struct incident *b)
 {
     size_t common = 0;
     for (size_t i = 0, k = 0; i < a->host_count && k < b->host_count;) {
@@ -25,6 +25,13 @@ static bool same_hosts(const struct incident *a, const struct incident *b)
             k++;
         }
     }
+    return common;
+}
+
+/* Most of the hosts are the same; of two levels, those of one may all be among the other's. */
+static bool same_hosts(const struct incident *a, const struct incident *b)
+{
+    size_t common = count_common(a, b);
     size_t larger = a->host_count > b->host_count ? a->host_count : b->host_count;
     size_t smaller = a->host_count + b->host_count - larger;
     bool levels = a->verdict == VERDICT_HIGH && b->verdict == VERDICT_HIGH;
@@ -47,6 +54,34 @@ static double weight_of(const struct incident *incident)
     for (size_t i = 0; i < incident->host_count; i++)
         sum += incident->belief[i];
     return sum * (incident->verdict == VERDICT_GROWS ? GROWS_WEIGHT : 1);
+}
+
+/* A row that has a verdict of its own there, on the same hosts. */
+static bool is_told_by(const struct incident *other, const struct incident *incident,
+                       const struct incident_row *row)
+{
+    for (size_t i = 0; i < other->row_count; i++) {
+        if (other->rows[i].pool == row->pool && other->rows[i].tag == row->tag &&
+            !other->rows[i].followed)
+            return (double)count_common(other, incident) >=
+                   TOLD_HOSTS * (double)incident->host_count;
+    }
+    return false;
+}
+
+/* What only goes along with one leak, and is another leak's own row, happens to bend alike. */
+static void drop_told(struct incident_list *list, struct incident *incident)
+{
+    size_t kept = 0;
+    for (size_t r = 0; r < incident->row_count; r++) {
+        bool told = false;
+        for (size_t i = 0; i < list->count && incident->rows[r].followed && !told; i++)
+            told = &list->items[i] != incident && list->items[i].verdict == VERDICT_GROWS &&
+                   is_told_by(&list->items[i], incident, &incident->rows[r]);
+        if (!told)
+            incident->rows[kept++] = incident->rows[r];
+    }
+    incident->row_count = kept;
 }
 
 /* Some rows of a leak may stand still or look like another course while the others grow. Told once:
@@ -72,4 +107,6 @@ void unite_incidents(struct incident_list *list)
             list->count--;
         }
     }
+    for (size_t i = 0; i < list->count; i++)
+        drop_told(list, &list->items[i]);
 }

@@ -228,14 +228,15 @@ static void print_methods(const struct tally *tally)
 
 static void print_parts(const struct tally *tally)
 {
-    static const char *const kinds[] = {"shape",    "start", "tags",  "rate",
-                                        "affected", "cause", "mover", "forecast"};
+    static const char *const kinds[] = {"shape", "start", "tags",  "rate",    "affected",
+                                        "cause", "mover", "pairs", "forecast"};
     static const char *const fleet_kinds[] = {"fleet", "size", "confounder"};
     printf("\n%-12s %-28s %7s %7s\n", "incidents", "", "asked", "found");
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
         for (size_t i = 0; i < tally->part_count; i++) {
             const struct part *part = &tally->parts[i];
-            /* "mover": named right; "forecast": hosts whose end the interval covers */
+            /* "mover": named right; "pairs": of tags that go together, told as such; "forecast":
+             * hosts whose end the interval covers */
             if (strcmp(part->kind, kinds[k]) == 0)
                 printf("%-12s %-28s %7zu %7zu  %3.0f%%\n", kinds[k], part->key, part->asked,
                        part->found, 100 * ratio(part->found, part->asked));
@@ -252,7 +253,7 @@ static void print_parts(const struct tally *tally)
         }
 }
 
-#define FAULTS_SHOWN 60
+#define FAULTS_SHOWN 200
 
 void report_print(struct tally *tally)
 {

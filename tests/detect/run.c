@@ -222,6 +222,12 @@ static void add_match(struct tally *tally, const struct world *world,
         part->asked++;
         part->found += claim->tags[0] == incident->tags[0];
     }
+    if (pairs.said + pairs.true_pairs > 0) {
+        struct part *part = tally_part(tally, "pairs", incident->story);
+        part->asked += pairs.true_pairs;
+        part->found += pairs.both;
+        part->wrong_claims += pairs.said - pairs.both;
+    }
     tally->cause_undecidable += result->cause == CAUSE_UNDECIDABLE;
     tally->cause_asked += result->cause != CAUSE_UNDECIDABLE;
     tally->cause_first += result->cause == CAUSE_FIRST;
@@ -231,6 +237,27 @@ static void add_match(struct tally *tally, const struct world *world,
         claim->finding->confidence >= SCORE_CONFIDENT && claim->finding->cause_count > 0;
     tally->confident_wrong += result->confident_wrong;
     add_forecasts(tally, world, incident, claim, involved);
+}
+
+/* What is wrong about the rows of an incident that was found. */
+static void add_row_faults(struct tally *tally, uint64_t seed,
+                           const struct world_incident *incident, const struct claim *claim)
+{
+    char first[TAG_TEXT_MAX];
+    char named[TAG_TEXT_MAX];
+    size_t both = 0;
+    for (size_t i = 0; i < incident->tag_count; i++)
+        for (size_t k = 0; k < claim->tag_count; k++)
+            both += incident->tags[i] == claim->tags[k];
+    tag_text(incident->tags[0], first);
+    tag_text(claim->tags[0], named);
+    if (incident->tag_count > 1 && claim->tags[0] != incident->tags[0])
+        tally_fault(tally, seed, "first mover %s, named %s: %s, %s, %zu hosts", first, named,
+                    incident->story, world_start_name(incident->start), claim->host_count);
+    if (both != incident->tag_count || both != claim->tag_count)
+        tally_fault(tally, seed, "tags: %zu of %zu and %zu others: %s, %s, %zu hosts", both,
+                    incident->tag_count, claim->tag_count - both, incident->story,
+                    world_start_name(incident->start), claim->host_count);
 }
 
 static void add_faults(struct tally *tally, uint64_t seed, const struct world *world,
@@ -261,6 +288,8 @@ static void add_faults(struct tally *tally, uint64_t seed, const struct world *w
             tally_fault(tally, seed, "confident and wrong cause for %s: %s %s", tag,
                         claims->items[result->best].finding->causes[0].attribute,
                         claims->items[result->best].finding->causes[0].value);
+        if (result->scored && result->best != SIZE_MAX && !result->shift)
+            add_row_faults(tally, seed, incident, &claims->items[result->best]);
     }
     for (size_t i = 0; i < claims->count; i++) {
         const struct claim *claim = &claims->items[i];
@@ -414,8 +443,8 @@ static bool named(const struct world *world, const struct world_incident *incide
 #define DELAY_HOSTS      120
 #define DELAY_HOSTS_SLOW 400
 
-static void measure_delay(const struct world *world, const struct run_options *options,
-                          struct tally *tally)
+static void measure_delay(const struct world *world, uint64_t seed,
+                          const struct run_options *options, struct tally *tally)
 {
     static const double after[] = {1 / 6.0, 1 / 3.0, 0.5, 1, 2, 4, 8, 16, 24, 36, 48, 72, 120, 240};
     const struct world_incident *incident = &world->incidents[0];
@@ -448,10 +477,16 @@ static void measure_delay(const struct world *world, const struct run_options *o
         if (named(world, incident, &claims, as_of)) {
             numbers_add(into, after[i]);
             numbers_add(&tally->path_used, after[i] / incident->path_hours);
+            if (incident->path_hours < 24 && i > 0)
+                tally_fault(tally, seed, "named after %.2f h: %s, %s, %zu tags, path %.1f h",
+                            after[i], incident->story, world_start_name(incident->start),
+                            incident->tag_count, incident->path_hours);
             return;
         }
     }
     tally->delay_never++;
+    tally_fault(tally, seed, "never named: %s, %s, path %.1f h", incident->story,
+                world_start_name(incident->start), incident->path_hours);
 }
 
 /* ---- a fleet -----------------------------------------------------------------------------------
@@ -513,7 +548,7 @@ void run_fleet(uint64_t seed, const struct run_options *options, struct tally *t
     series_store_free(store);
     if (options->delays && world->incident_count == 1 && outcome.incident[0].scored &&
         world->incidents[0].shape <= SHAPE_BURSTY)
-        measure_delay(world, options, tally);
+        measure_delay(world, seed, options, tally);
     world_free(world);
 }
 
