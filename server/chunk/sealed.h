@@ -55,6 +55,16 @@ struct sealed;
  * borrowed only until it returns. ret_sealed owned by caller. */
 enum status sealed_open(const void *data, size_t length, struct sealed **ret_sealed,
                         struct err *err) MUST_CHECK;
+/* The same of a chunk that is kept in two pieces: see sealed_slices. Without a head the body is all
+ * of it. */
+enum status sealed_open_parts(const void *head, size_t head_length, const void *body,
+                              size_t body_length, struct sealed **ret_sealed,
+                              struct err *err) MUST_CHECK;
+/* Its head and one group of its body: keys without details, and sealed_series of the tags in that
+ * group; others are told as not there. */
+enum status sealed_open_group(const void *head, size_t head_length, size_t group, const void *data,
+                              size_t length, struct sealed **ret_sealed,
+                              struct err *err) MUST_CHECK;
 void sealed_free(struct sealed *sealed); /* NULL allowed */
 int64_t sealed_boot_at_us(const struct sealed *sealed);
 size_t sealed_count(const struct sealed *sealed);
@@ -64,6 +74,20 @@ const struct sealed_snapshot *sealed_at(const struct sealed *sealed, size_t inde
  * alone. ST_NOT_FOUND: it is raw. */
 enum status sealed_tables(struct sealed *sealed, size_t index, struct arena *arena,
                           struct snapshot_table ret_table[POOL_COUNT], struct err *err) MUST_CHECK;
+
+/* Where the groups of a chunk lie, so that one of them can be fetched alone. */
+struct sealed_slices {
+    size_t head_length; /* the body is what follows it; 0: a version without one */
+    size_t first;       /* place in the body of the first group */
+    size_t count;       /* 0: only as a whole */
+    int64_t *keys;      /* lowest sealed_slice_key of each, rising */
+    int64_t *ends;      /* place in the body where each begins, and one more: its end */
+};
+enum status sealed_slices(const void *data, size_t length, struct sealed_slices *ret_slices,
+                          struct err *err) MUST_CHECK;
+void sealed_slices_done(struct sealed_slices *slices);
+/* The group that can hold a row is the last one whose key is not above this. */
+int32_t sealed_slice_key(enum pool pool, uint32_t tag);
 
 struct sealed_value {
     unsigned known; /* COLUMN_* or'ed; 0: the snapshot is raw, or has no such row */

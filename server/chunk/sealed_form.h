@@ -1,6 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layout of a sealed chunk, shared by its writer and its reader:
+ * Layout of a sealed chunk, shared by its writer and its readers. Version 2, as written now, is
+ * made so that one tag is read without the others:
+ *
+ *   head   0  "PFc" and the version, 2
+ *          4  length of what follows up to the checksum: varint
+ *          .  boot, snapshots, length of the keys: varints
+ *          .  keys, as bits (sealed_keys.c): times, sequences, bases, totals
+ *          .  plain and packed length of the texts: varints; their CRC-32
+ *          .  runs: for each the snapshots, then for each pool what it has (PART_*) and its groups:
+ *             series and length as varints, CRC-32
+ *         -4  CRC-32 of the head before it, little-endian as all of them
+ *   body   0  texts: details and raws, each section with its length in front, one zstd frame
+ *          .  groups (sealed_group.h), some two kilobytes each, in the order of the runs and pools
+ *
+ * Head and body may lie apart; head and one group is all that a series needs. Nothing is in either
+ * that no checksum covers, and the head tells which bytes belong to which part: a group in the
+ * place of another is found. Series are sorted by their tag's text, which keeps a driver's tags
+ * together.
+ *
+ * A run is a stretch of snapshots with the same tables and columns; mostly there is one.
+ *
+ * Version 1 is read for ever:
  *
  *   0  "PFc" and the version, 1
  *   4  plain length of the payload: varint
@@ -20,11 +41,11 @@
  *   runs     for each run: snapshots, then for each pool what it has (see PART_*) and its series
  *   then STREAM_COUNT sections for each table of each run
  *
- * A run is a stretch of snapshots with the same tables and columns; mostly there is one. Within it,
- * a series is one tag; all streams go series by series, which is what makes neighbours alike.
+ * Within a run, a series is one tag; all streams go series by series, which is what makes
+ * neighbours alike.
  *
- * allocs are coded as their increase (mod 2^32) or, where that is shorter for the series, as the
- * change of the increase. Of frees, what is outstanding is coded: allocs - frees. bytes are
+ * In both, allocs are coded as their increase (mod 2^32) or, where that is shorter for the series,
+ * as the change of the increase. Of frees, what is outstanding is coded: allocs - frees. bytes are
  * predicted from outstanding and the mean size of a block so far, so that a tag with one block size
  * costs nothing but zeros.
  */
@@ -36,9 +57,11 @@
 #include <stdint.h>
 
 #define SEALED_MAGIC        "PFc\1"
+#define SEALED_MAGIC_2      "PFc\2"
 #define SEALED_CRC_BYTES    4u
 #define SEALED_HEADER_LEAST 5u
 #define SEALED_SERIES_MAX   2000000u /* a writer is full before that; see sealed_builder_full */
+#define SEALED_CHANGES_MAX  1600000u /* of a run; the same. Bits alone would allow far more */
 
 enum section { SECTION_KEYS, SECTION_DETAILS, SECTION_RAWS, SECTION_RUNS, SECTION_COUNT };
 
@@ -70,6 +93,9 @@ enum stream {
     STREAM_GONE, /* pairs: series since the pair before, snapshot: the row vanished */
     STREAM_COUNT
 };
+
+/* Bytes are told by the size of a block. */
+#define HAS_SIZE(columns) ((columns) == COLUMN_ALL)
 
 /* One series on its way through time, the same for both sides. */
 struct series_state {
