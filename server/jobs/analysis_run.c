@@ -2,6 +2,7 @@
 #include "server/jobs/analysis_run.h"
 
 #include "server/analyze/analyze.h"
+#include "server/analyze/grid.h"
 #include "server/store/store_driver_files.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_rollups.h"
@@ -11,34 +12,6 @@
 #include <string.h>
 
 #define LEASE_WAIT_US (30 * US_PER_SECOND)
-
-/* From newest to oldest: how far back, and how often. */
-static const struct {
-    int64_t span_us;
-    int64_t step_us;
-} grid_parts[] = {
-    {20 * US_PER_MINUTE, 2 * US_PER_MINUTE}, /* what kills in hours is named in ten minutes */
-    {3 * US_PER_HOUR, 10 * US_PER_MINUTE},
-    {24 * US_PER_HOUR, US_PER_HOUR},
-    {ANALYSIS_SPAN_US, 6 * US_PER_HOUR},
-};
-
-size_t analysis_grid(int64_t as_of_us, int64_t ret_grid[ANALYSIS_GRID_MAX])
-{
-    size_t count = 0;
-    int64_t back = 0;
-
-    for (size_t i = 0; i < sizeof grid_parts / sizeof grid_parts[0]; i++)
-        for (; back < grid_parts[i].span_us && count < ANALYSIS_GRID_MAX;
-             back += grid_parts[i].step_us)
-            ret_grid[count++] = as_of_us - back;
-    for (size_t i = 0; i < count / 2; i++) {
-        int64_t other = ret_grid[i];
-        ret_grid[i] = ret_grid[count - 1 - i];
-        ret_grid[count - 1 - i] = other;
-    }
-    return count;
-}
 
 /* ---- one host's history, copied out of the walk
  * ---------------------------------------------------------- */
@@ -157,10 +130,11 @@ static enum status add_host(struct db *db, struct analysis *analysis,
                             const struct store_host_ref *ref, int64_t as_of_us, struct err *err)
 {
     AUTO_STORE_FACTS struct store_facts facts = {0};
-    struct history history = {.capacity = ANALYSIS_GRID_MAX};
+    struct history history = {.capacity = GRID_MAX};
     struct analyze_fact *list = NULL;
-    int64_t grid[ANALYSIS_GRID_MAX];
-    size_t grid_count = analysis_grid(as_of_us, grid);
+    int64_t grid[GRID_MAX];
+    int64_t after_us;
+    size_t grid_count = grid_slots(as_of_us, grid, &after_us);
     enum status status = ST_OK;
 
     history.points = arena_alloc(&history.arena, history.capacity, sizeof *history.points);
@@ -169,8 +143,8 @@ static enum status add_host(struct db *db, struct analysis *analysis,
     if (status == ST_OK)
         status = read_facts(db, ref->key, as_of_us, &history.arena, &facts, &list, err);
     if (status == ST_OK)
-        status = store_snapshots_sample(db, ref->key, as_of_us - ANALYSIS_SPAN_US, as_of_us, grid,
-                                        grid_count, keep_point, &history, err);
+        status = store_snapshots_sample(db, ref->key, after_us + 1, as_of_us, grid, grid_count,
+                                        keep_point, &history, err);
     if (status == ST_OK && history.count > 0) {
         struct analyze_host host = {.id = ref->id,
                                     .name = ref->name,

@@ -24,10 +24,4 @@ enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict,
  * is. */
 enum status analysis_newest(struct db *db, int64_t *ret_as_of_us, struct err *err) MUST_CHECK;
 
-/* The moments a host's history is sampled at, rising, the last is as_of: the newest 3 hours every
- * 10 minutes, to 24 hours hourly, to 14 days every 6 hours. */
-#define ANALYSIS_SPAN_US  (14 * US_PER_DAY)
-#define ANALYSIS_GRID_MAX 104
-size_t analysis_grid(int64_t as_of_us, int64_t ret_grid[ANALYSIS_GRID_MAX]);
-
 #endif

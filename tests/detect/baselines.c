@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POINTS 104 /* the grid's most */
+#define POINTS WORLD_POINTS
 /* Growth or excess below this is nobody's concern; given to all, or they would name noise. */
 #define FLOOR_BYTES (8 * WORLD_MIB)
 

@@ -2,9 +2,9 @@
 /*
  * A host as the analysis sees it. Snapshots are taken at the host's own interval; what is lost,
  * late or dated by a wrong clock is so here; then they are thinned as the live server thins them
- * (server/jobs/analysis_run.h): for each moment of the grid the newest snapshot since the moment
- * before it. The grid is written down again here, so that a change of the server's shows as a
- * difference and not as a silent change of the benchmark.
+ * (server/analyze/grid.h): of each slot of the grid the newest snapshot. The grid is written down
+ * again here, so that a change of the server's shows as a difference and not as a silent change of
+ * the benchmark.
  */
 #include "tests/detect/values.h"
 
@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRID_MAX 104
 #define NONSENSE 1500 /* rows of a host that posts rubbish */
 
 static void *must(void *memory)
@@ -23,19 +22,22 @@ static void *must(void *memory)
     return memory;
 }
 
-static size_t make_grid(double as_of, double grid[GRID_MAX])
+/* Slots that stand still: in hours since the epoch, which is what the server's microseconds are. */
+static size_t make_grid(const struct world *world, double as_of, double grid[WORLD_POINTS],
+                        double *ret_after)
 {
-    static const double parts[][2] = {
-        {1 / 3.0, 1 / 30.0}, {3, 1 / 6.0}, {24, 1}, {336, 6}}; /* back to, step */
+    static const double parts[][2] = {{336, 6}, {24, 1}, {3, 1 / 6.0}, {1 / 3.0, 1 / 30.0}};
+    double offset = (double)world_us(world, 0) / (double)US_PER_HOUR;
+    double end = floor((as_of + offset - 336) / 6 + 1e-9) * 6 - offset;
     size_t count = 0;
-    double back = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        for (; back < parts[i][0] - 1e-6; back += parts[i][1])
-            grid[count++] = as_of - back;
-    for (size_t i = 0; i < count / 2; i++) {
-        double other = grid[i];
-        grid[i] = grid[count - 1 - i];
-        grid[count - 1 - i] = other;
+    *ret_after = end;
+    for (size_t i = 0; i < 4; i++) {
+        double until = as_of;
+        if (i < 3)
+            until = floor((as_of + offset - parts[i + 1][0]) / parts[i][1] + 1e-9) * parts[i][1] -
+                    offset;
+        while (end < until - 1e-9)
+            grid[count++] = end = fmin(end + parts[i][1], until);
     }
     return count;
 }
@@ -66,20 +68,21 @@ struct visible {
 };
 
 static size_t see(const struct world *world, size_t index, double as_of,
-                  struct visible seen[GRID_MAX])
+                  struct visible seen[WORLD_POINTS])
 {
     const struct world_host *host = &world->hosts[index];
-    double grid[GRID_MAX];
-    size_t cells = make_grid(as_of, grid);
+    double grid[WORLD_POINTS];
+    double after;
+    size_t cells = make_grid(world, as_of, grid, &after);
     for (size_t i = 0; i < cells; i++)
         seen[i] = (struct visible){-1, -WORLD_NEVER};
-    double first = floor((as_of - 336 - 50 - host->phase) / host->interval);
+    double first = floor((after - 50 - host->phase) / host->interval);
     for (double k = fmax(first, 0);; k++) {
         double at = host->phase + k * host->interval;
         if (at > as_of)
             break;
         double says = dated(host, at);
-        if (says > as_of || says <= as_of - 336 || !is_up(host, at) ||
+        if (says > as_of || says <= after || !is_up(host, at) ||
             !arrives(world, host, index, at, as_of))
             continue;
         size_t low = 0;
@@ -102,7 +105,7 @@ static size_t see(const struct world *world, size_t index, double as_of,
 
 size_t world_visible(const struct world *world, size_t host, double as_of, double *ret_true)
 {
-    struct visible seen[GRID_MAX];
+    struct visible seen[WORLD_POINTS];
     size_t count = see(world, host, as_of, seen);
     for (size_t i = 0; i < count; i++)
         ret_true[i] = seen[i].at;
@@ -117,11 +120,11 @@ struct feed {
     const struct world_host *host;
     size_t index;
     size_t count;
-    struct visible seen[GRID_MAX];
-    struct values_moment moment[GRID_MAX];
+    struct visible seen[WORLD_POINTS];
+    struct values_moment moment[WORLD_POINTS];
     struct analyze_point *points;
     struct arena *arena;
-    double used[GRID_MAX][POOL_COUNT];
+    double used[WORLD_POINTS][POOL_COUNT];
 };
 
 static double incident_blocks(const struct feed *feed, const struct world_row *row, double at)

@@ -223,14 +223,14 @@ static void check_density(const struct tagdict *dict)
 {
     struct world *world = world_new(8, dict, true);
     bool dense = true;
-    double seen[104];
+    double seen[WORLD_POINTS];
     size_t count = world_visible(world, 0, world->now, seen);
     for (size_t i = 2; i < count; i++) {
         double back = world->now - seen[i];
         double least = back > 30 ? 5.5 : back > 4 ? 0.9 : 0.15;
         dense = dense && seen[i] - seen[i - 2] > least;
     }
-    check(count > 20 && count <= 104 && dense, "points are thinned");
+    check(count > 20 && count <= WORLD_POINTS && dense, "points are thinned");
     world_free(world);
 }
 

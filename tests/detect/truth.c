@@ -35,7 +35,7 @@ enum world_involved world_involvement(const struct world *world,
                                       double as_of)
 {
     const struct world_host *host = &world->hosts[index];
-    double seen[104];
+    double seen[WORLD_POINTS];
     if (incident->rate[index] <= 0 || incident->onset[index] > as_of)
         return INVOLVED_NO;
     size_t count = world_visible(world, index, as_of, seen);

@@ -18,6 +18,7 @@
 #define WORLD_TAGS_MAX    12
 #define WORLD_NEVER       1e9
 #define WORLD_MIB         1048576.0
+#define WORLD_POINTS      128 /* the grid's most */
 #define WORLD_GIB         1073741824.0
 
 enum world_role {
@@ -269,10 +270,10 @@ struct world_view { /* one host as the analysis sees it; valid until the next ca
     struct arena arena;
     struct analyze_host host;
 };
-/* The points the live server would hand over at as_of (jobs/analysis_run.c's grid). */
+/* The points the live server would hand over at as_of (server/analyze/grid.h). */
 void world_view_make(const struct world *world, size_t host, double as_of, struct world_view *view);
 void world_view_done(struct world_view *view);
-/* True times of the visible points, rising; returns how many (at most 104). */
+/* True times of the visible points, rising; returns how many (at most WORLD_POINTS). */
 size_t world_visible(const struct world *world, size_t host, double as_of, double *ret_true);
 int64_t world_us(const struct world *world, double hours);
 

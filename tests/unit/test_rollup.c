@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/jobs/analysis_run.h"
 #include "server/jobs/rollup.h"
 
 #include <check.h>
@@ -85,25 +84,6 @@ START_TEST(rollup_hour_extreme_values_do_not_overflow)
 }
 END_TEST
 
-START_TEST(analysis_grid_rises_to_as_of)
-{
-    int64_t grid[ANALYSIS_GRID_MAX];
-    int64_t as_of = 100 * US_PER_DAY + 17;
-    size_t count = analysis_grid(as_of, grid);
-
-    ck_assert_uint_gt(count, 80);
-    ck_assert_uint_lt(count, ANALYSIS_GRID_MAX);
-    ck_assert_int_eq(grid[count - 1], as_of);
-    /* dense where a fast leak must be seen at once, then thinner */
-    ck_assert_int_eq(grid[count - 2], as_of - 2 * US_PER_MINUTE);
-    ck_assert_int_eq(grid[count - 11], as_of - 20 * US_PER_MINUTE);
-    ck_assert_int_eq(grid[count - 12], as_of - 30 * US_PER_MINUTE);
-    ck_assert(grid[0] >= as_of - ANALYSIS_SPAN_US && grid[0] <= as_of - 13 * US_PER_DAY);
-    for (size_t i = 1; i < count; i++)
-        ck_assert(grid[i] > grid[i - 1] && grid[i] - grid[i - 1] <= 6 * US_PER_HOUR);
-}
-END_TEST
-
 Suite *rollup_suite(void)
 {
     Suite *suite = suite_create("rollup");
@@ -112,7 +92,6 @@ Suite *rollup_suite(void)
     tcase_add_test(tc, rollup_hour_figures_over_the_hosts);
     tcase_add_test(tc, rollup_hour_many_tags_are_sorted);
     tcase_add_test(tc, rollup_hour_extreme_values_do_not_overflow);
-    tcase_add_test(tc, analysis_grid_rises_to_as_of);
     suite_add_tcase(suite, tc);
     return suite;
 }
