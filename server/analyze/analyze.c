@@ -4,6 +4,7 @@
 #include "server/analyze/build.h"
 #include "server/analyze/exhaust.h"
 #include "server/analyze/fault.h"
+#include "server/analyze/kept_inside.h"
 #include "server/analyze/shift.h"
 
 #include <math.h>
@@ -43,6 +44,48 @@ enum status analysis_add_host(struct analysis *analysis, const struct analyze_ho
     if (host->id == NULL)
         return err_set(err, ST_INVALID, "could not add a host: it has no id");
     return fleet_add_host(&analysis->fleet, host, analysis->options.as_of_us, err);
+}
+
+/* ---- hosts that stay read ---------------------------------------------------- */
+
+void analysis_again(struct analysis *analysis, const struct analyze_options *options)
+{
+    analysis->options = *options;
+    analysis->finished = false;
+    analysis->fleet.count = analysis->fleet.fault_count = 0;
+}
+
+static enum status told(enum status status, const char *id, struct err *err)
+{
+    return status == ST_OK ? ST_OK
+                           : err_set(err, status, "could not read host \"%.64s\": out of memory",
+                                     id == NULL ? "" : id);
+}
+
+enum status analysis_keep(struct analysis *analysis, struct kept *kept,
+                          const struct analyze_host *host, int64_t sequence, int64_t received_us,
+                          struct err *err)
+{
+    enum status status = fleet_keep(&analysis->fleet, kept, host, analysis->options.as_of_us);
+    if (status == ST_OK) {
+        kept->sequence = sequence;
+        kept->received_us = received_us;
+    }
+    return told(status, host->id, err);
+}
+
+enum status analysis_tell(struct analysis *analysis, struct kept *kept,
+                          const struct analyze_host *host, struct err *err)
+{
+    return kept->pick_count == 0 ? ST_OK
+                                 : told(fleet_tell(&analysis->fleet, kept, host), host->id, err);
+}
+
+enum status analysis_add_kept(struct analysis *analysis, struct kept *kept, int64_t age_us,
+                              struct err *err)
+{
+    return told(fleet_add_kept(&analysis->fleet, kept, analysis->options.as_of_us, age_us),
+                kept->host.id, err);
 }
 
 static int finding_order(const void *a, const void *b)

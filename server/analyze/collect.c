@@ -11,8 +11,7 @@
 #include <string.h>
 
 /* docs/detection.md, "Thresholds and where they come from": collect */
-#define ASSUMED_RAM  (8.0 * (double)(1ull << 30))
-#define SAME_BOOT_US (2 * US_PER_MINUTE)
+#define ASSUMED_RAM (8.0 * (double)(1ull << 30))
 
 void *reader_room(struct reader *reader, size_t which, size_t count, size_t size)
 {
@@ -38,8 +37,7 @@ void reader_free(struct reader *reader)
     free(reader);
 }
 
-/* For the next host. */
-static struct reader *reader_open(struct fleet *fleet)
+struct reader *reader_open(struct fleet *fleet)
 {
     if (fleet->reader == NULL)
         fleet->reader = calloc(1, sizeof *fleet->reader);
@@ -47,6 +45,8 @@ static struct reader *reader_open(struct fleet *fleet)
     if (reader == NULL)
         return NULL;
     reader->fleet = fleet;
+    reader->arena = &fleet->arena;
+    reader->kept = NULL;
     reader->host = (struct fleet_host){0};
     reader->count = reader->boot_first = 0;
     reader->fault = NULL;
@@ -108,8 +108,7 @@ static bool usable(const struct analyze_point *point, int64_t after_us, int64_t 
            (point->table[POOL_NONPAGED].present || point->table[POOL_PAGED].present);
 }
 
-static enum status pick_points(struct reader *reader, const struct analyze_host *host,
-                               int64_t as_of_us)
+enum status reader_pick(struct reader *reader, const struct analyze_host *host, int64_t as_of_us)
 {
     int64_t after_us = INT64_MIN;
     reader->points = reader_room(reader, ROOM_POINTS, host->point_count, sizeof *reader->points);
@@ -156,7 +155,22 @@ static enum status commit_beside_pools(const struct reader *reader, double *ret_
     return ST_OK;
 }
 
-static enum status read_header(struct reader *reader, const struct analyze_host *host)
+/* Hours that the host has been seen or known to be up at once: what had the time to fill. */
+static double longest_boot(const struct reader *reader)
+{
+    double longest = reader->host.uptime_hours;
+    size_t from = 0;
+    for (size_t i = 1; i < reader->boot_first; i++) {
+        if (reader->boot[i] != reader->boot[i - 1])
+            from = i;
+        longest = fmax(
+            longest, (double)(reader->points[i]->taken_at_us - reader->points[from]->taken_at_us) /
+                         (double)US_PER_HOUR);
+    }
+    return longest;
+}
+
+enum status reader_header(struct reader *reader, const struct analyze_host *host)
 {
     struct fleet_host *to = &reader->host;
     const struct analyze_point *now = reader->points[reader->count - 1];
@@ -188,35 +202,20 @@ static enum status read_header(struct reader *reader, const struct analyze_host 
     cohort_facts_set(reader_fact(host, "os.build", to->last_us),
                      reader_fact(host, "role", to->last_us), known ? (uint64_t)ram : 0,
                      uptime >= 0 ? uptime : to->last_us - to->boot_first_us, &to->cohort);
+    to->longest_hours = longest_boot(reader);
     return ST_OK;
-}
-
-/* Hours that the host has been seen or known to be up at once: what had the time to fill. */
-static double longest_boot(const struct reader *reader)
-{
-    double longest = reader->host.uptime_hours;
-    size_t from = 0;
-    for (size_t i = 1; i < reader->boot_first; i++) {
-        if (reader->boot[i] != reader->boot[i - 1])
-            from = i;
-        longest = fmax(
-            longest, (double)(reader->points[i]->taken_at_us - reader->points[from]->taken_at_us) /
-                         (double)US_PER_HOUR);
-    }
-    return longest;
 }
 
 static enum status read_host(struct reader *reader, const struct analyze_host *host,
                              int64_t as_of_us)
 {
-    struct arena *arena = &reader->fleet->arena;
-    if (pick_points(reader, host, as_of_us) != ST_OK)
+    struct arena *arena = reader->arena;
+    if (reader_pick(reader, host, as_of_us) != ST_OK)
         return ST_NOMEM;
     if (reader->count == 0 || reader->fault != NULL)
         return ST_OK;
-    if (read_header(reader, host) != ST_OK)
+    if (reader_header(reader, host) != ST_OK)
         return ST_NOMEM;
-    reader->host.longest_hours = longest_boot(reader);
     reader->host.id = arena_strdup(arena, host->id);
     reader->host.name = host->name == NULL ? NULL : arena_strdup(arena, host->name);
     if (reader->host.id == NULL || (host->name != NULL && reader->host.name == NULL) ||
@@ -233,8 +232,8 @@ static enum status read_host(struct reader *reader, const struct analyze_host *h
     return ST_OK;
 }
 
-static enum status add_fault(struct fleet *fleet, const struct analyze_host *host,
-                             const struct fault *fault)
+enum status fleet_add_fault(struct fleet *fleet, const char *id, const char *name,
+                            const struct fault *fault)
 {
     if (fleet->fault_count == fleet->fault_capacity) {
         size_t capacity = fleet->fault_capacity == 0 ? 8 : fleet->fault_capacity * 2;
@@ -244,16 +243,21 @@ static enum status add_fault(struct fleet *fleet, const struct analyze_host *hos
         fleet->faults = faults;
         fleet->fault_capacity = capacity;
     }
-    struct fleet_fault added = {arena_strdup(&fleet->arena, host->id),
-                                host->name == NULL ? NULL : arena_strdup(&fleet->arena, host->name),
-                                fault};
-    if (added.id == NULL || (host->name != NULL && added.name == NULL))
-        return ST_NOMEM;
-    fleet->faults[fleet->fault_count++] = added;
+    fleet->faults[fleet->fault_count++] = (struct fleet_fault){id, name, fault};
     return ST_OK;
 }
 
-static bool make_room(struct fleet *fleet)
+static enum status add_fault(struct fleet *fleet, const struct analyze_host *host,
+                             const struct fault *fault)
+{
+    const char *id = arena_strdup(&fleet->arena, host->id);
+    const char *name = host->name == NULL ? NULL : arena_strdup(&fleet->arena, host->name);
+    if (id == NULL || (host->name != NULL && name == NULL))
+        return ST_NOMEM;
+    return fleet_add_fault(fleet, id, name, fault);
+}
+
+bool reader_make_room(struct fleet *fleet)
 {
     if (fleet->count < fleet->capacity)
         return true;
@@ -271,7 +275,7 @@ enum status fleet_add_host(struct fleet *fleet, const struct analyze_host *host,
 {
     struct reader *reader = reader_open(fleet);
     enum status status = ST_NOMEM;
-    if (reader != NULL && make_room(fleet)) {
+    if (reader != NULL && reader_make_room(fleet)) {
         status = read_host(reader, host, as_of_us);
         if (status == ST_OK && reader->fault != NULL)
             status = add_fault(fleet, host, reader->fault);

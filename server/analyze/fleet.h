@@ -122,6 +122,10 @@ enum status fleet_intern(struct fleet *fleet, const char *text, uint32_t *ret_pl
  * cannot be true goes to the faults. ST_NOMEM. */
 enum status fleet_add_host(struct fleet *fleet, const struct analyze_host *host, int64_t as_of_us,
                            struct err *err) MUST_CHECK;
+/* A host that is faulty; id and name stay the caller's. ST_NOMEM. */
+struct fault;
+enum status fleet_add_fault(struct fleet *fleet, const char *id, const char *name,
+                            const struct fault *fault) MUST_CHECK;
 /* Sorts hosts by id and gives each its cohort. Call once, after the last host. */
 enum status fleet_seal(struct fleet *fleet, struct err *err) MUST_CHECK;
 

@@ -6,50 +6,15 @@
  * full host is a hundred tables of some thousand rows, more than a cache holds, and going through
  * all of them for one row after the other was most of what a pass cost.
  */
-#include "server/analyze/reader.h"
+#include "server/analyze/rows.h"
+
+#include "server/analyze/kept_inside.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* docs/detection.md, "Thresholds and where they come from": rows */
-#define ROW_FLOOR_BYTES                                                                            \
-    (256.0 * 1024) /* below it, and below 0.001 % of RAM, a row has no features */
-#define SETTLED_HOURS   24.0
-#define LARGE_ROW_BYTES (32.0 * 1024 * 1024)
-/* Courses gathered in one go through the tables: 64 of 104 points are 130 kB. Chosen. */
-#define COURSES_AT_ONCE 64
-
-/* A row of the newest table that is looked at further. */
-struct candidate {
-    uint32_t tag;
-    uint32_t row;
-    uint64_t lowest;
-    uint64_t highest;
-};
-
-struct rows {
-    struct reader *reader;
-    enum pool pool;
-    const struct snapshot_table **tables; /* of the points that know the pool */
-    size_t *at;                           /* place in each, of the candidate before */
-    size_t at_row;                        /* and that candidate's row */
-    struct candidate *candidates;
-    size_t candidate_count;
-    struct series series; /* what all rows share, and room for one row's counts */
-    double *hours;
-    double *processes;
-    uint16_t *boot;
-    double *outstanding;
-    double *alloc_total;
-    double *free_total;
-    double *bytes;    /* COURSES_AT_ONCE courses of series.count points */
-    uint32_t *allocs; /* likewise */
-    uint32_t *frees;
-    float *curve_hours; /* of this boot; NULL until a row needs them */
-};
-
-static bool rows_alloc(struct rows *rows, size_t points, size_t candidates)
+bool rows_alloc(struct rows *rows, size_t points, size_t candidates)
 {
     struct reader *reader = rows->reader;
     size_t room = ROOM_OF_ROWS;
@@ -76,7 +41,7 @@ static bool rows_alloc(struct rows *rows, size_t points, size_t candidates)
 
 /* What all rows of a pool share: times, boots, processes. A pool that the newest points did not
  * know is judged as of the last that did. */
-static void open_pool(struct rows *rows)
+void rows_open(struct rows *rows)
 {
     const struct reader *reader = rows->reader;
     struct series series = {.hours = rows->hours,
@@ -123,16 +88,19 @@ static inline size_t find_row(const struct snapshot_table *table, uint32_t tag, 
     return place < table->count && table->tag[place] == tag ? place : SIZE_MAX;
 }
 
-/* What is small long after the boot is small; before, an earlier boot may tell otherwise. */
-static void choose_large(struct rows *rows, const struct snapshot_table *newest)
+bool rows_is_large(const struct reader *reader, double bytes, double share)
 {
-    const struct reader *reader = rows->reader;
     bool settled = reader->boot_first == 0 || reader->host.uptime_hours > SETTLED_HOURS;
+    return !settled || bytes >= share * ROW_FLOOR_BYTES ||
+           bytes >= share * ROW_FLOOR_SHARE * reader->host.ram;
+}
+
+static void choose_large(struct rows *rows, const struct snapshot_table *newest, double share)
+{
     for (size_t i = 0; i < newest->count; i++) {
-        double bytes = (double)newest->bytes[i];
-        if (!settled || bytes >= ROW_FLOOR_BYTES || bytes >= 1e-5 * reader->host.ram)
+        if (rows_is_large(rows->reader, (double)newest->bytes[i], share))
             rows->candidates[rows->candidate_count++] =
-                (struct candidate){newest->tag[i], (uint32_t)i, UINT64_MAX, 0};
+                (struct candidate){newest->tag[i], (uint32_t)i, UINT64_MAX, 0, false};
     }
 }
 
@@ -153,19 +121,58 @@ static void measure_ranges(struct rows *rows)
     }
 }
 
-static void choose_moving(struct rows *rows, const struct snapshot_table *newest)
+bool rows_is_moving(double ram, double bytes, double lowest, double highest, double share)
 {
-    double ram = rows->reader->host.ram;
-    double least = fmax(ROW_FLOOR_BYTES, 1e-5 * ram);
+    return highest - lowest >= share * fmax(ROW_FLOOR_BYTES, ROW_FLOOR_SHARE * ram) ||
+           bytes >= share * LARGE_ROW_BYTES || bytes >= share * LARGE_ROW_SHARE * ram;
+}
+
+static int by_move(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x > y ? -1 : x < y;
+}
+
+size_t rows_limit(struct candidate *candidates, size_t count)
+{
+    if (count <= ROWS_MOST)
+        return count;
+    AUTO_FREE uint64_t *moves = calloc(count, sizeof *moves);
+    for (size_t c = 0; moves != NULL && c < count; c++)
+        moves[c] = candidates[c].highest - candidates[c].lowest;
+    if (moves != NULL)
+        qsort(moves, count, sizeof *moves, by_move);
+    uint64_t least = moves == NULL ? 0 : moves[ROWS_MOST - 1];
+    size_t kept = 0;
+    for (size_t c = 0; c < count && kept < ROWS_MOST; c++) {
+        if (candidates[c].highest - candidates[c].lowest >= least)
+            candidates[kept++] = candidates[c];
+    }
+    return kept;
+}
+
+/* Of those that have features, and beside them those that may soon have. */
+static enum status choose_moving(struct rows *rows, const struct snapshot_table *newest,
+                                 double share)
+{
+    const struct reader *reader = rows->reader;
+    double ram = reader->host.ram;
     size_t kept = 0;
     for (size_t c = 0; c < rows->candidate_count; c++) {
         struct candidate candidate = rows->candidates[c];
         double now = (double)newest->bytes[candidate.row];
-        if ((double)candidate.highest - (double)candidate.lowest >= least ||
-            now >= LARGE_ROW_BYTES || now >= 0.002 * ram)
+        double lowest = (double)candidate.lowest;
+        double highest = (double)candidate.highest;
+        candidate.judged =
+            rows_is_large(reader, now, 1) && rows_is_moving(ram, now, lowest, highest, 1);
+        if (rows_is_moving(ram, now, lowest, highest, share))
             rows->candidates[kept++] = candidate;
+        else if (reader->kept != NULL && kept_watch(reader->kept, rows->pool, &candidate) != ST_OK)
+            return ST_NOMEM;
     }
-    rows->candidate_count = kept;
+    rows->candidate_count = rows_limit(rows->candidates, kept);
+    return ST_OK;
 }
 
 /* Few rows of large tables: each is a wait for memory unless it was asked for before. */
@@ -226,8 +233,9 @@ static void unwrap(struct rows *rows, const uint32_t *allocs, const uint32_t *fr
     }
 }
 
-static enum status add_feature(struct reader *reader, const struct feature *feature)
+enum status rows_add(struct rows *rows, const struct feature *feature)
 {
+    struct reader *reader = rows->reader;
     if (reader->host.feature_count == reader->feature_room) {
         size_t room = reader->feature_room == 0 ? 128 : reader->feature_room * 2;
         struct feature *features = realloc(reader->features, room * sizeof *features);
@@ -237,6 +245,8 @@ static enum status add_feature(struct reader *reader, const struct feature *feat
         reader->feature_room = room;
     }
     reader->features[reader->host.feature_count++] = *feature;
+    if (feature->shape == SHAPE_GROWING)
+        reader->host.growth[rows->pool] += (double)feature->rate;
     return ST_OK;
 }
 
@@ -254,7 +264,7 @@ static bool worth_curve(const struct feature *feature, const struct series *seri
 static enum status keep_curve(struct rows *rows, struct feature *feature)
 {
     const struct series *series = &rows->series;
-    struct arena *arena = &rows->reader->fleet->arena;
+    struct arena *arena = rows->reader->arena;
     size_t first = series->boot_first;
     size_t count = series->count - first;
     bool counts = !isnan(series->outstanding[series->count - 1]);
@@ -277,26 +287,22 @@ static enum status keep_curve(struct rows *rows, struct feature *feature)
     return ST_OK;
 }
 
-static enum status judge(struct rows *rows, uint32_t tag, size_t course)
+enum status rows_judge(struct rows *rows, uint32_t tag, size_t course)
 {
     struct reader *reader = rows->reader;
-    struct fleet_host *host = &reader->host;
     size_t from = course * rows->series.count;
     struct feature feature;
     rows->series.bytes = rows->bytes + from;
     unwrap(rows, rows->allocs + from, rows->frees + from);
-    feature_extract(&rows->series, host->ram, &reader->scratch, &feature);
+    feature_extract(&rows->series, reader->host.ram, &reader->scratch, &feature);
     feature.tag = tag;
     feature.pool = (uint8_t)rows->pool;
     if (worth_curve(&feature, &rows->series) && keep_curve(rows, &feature) != ST_OK)
         return ST_NOMEM;
-    if (feature.shape == SHAPE_GROWING)
-        host->growth[rows->pool] += (double)feature.rate;
-    return add_feature(reader, &feature);
+    return rows_add(rows, &feature);
 }
 
-/* The newest point that knew the pool gives the levels. It must be of this boot. */
-static const struct snapshot_table *newest_table(const struct reader *reader, enum pool pool)
+const struct snapshot_table *rows_newest(const struct reader *reader, enum pool pool)
 {
     for (size_t i = reader->count; i > reader->boot_first; i--) {
         const struct snapshot_table *table = &reader->points[i - 1]->table[pool];
@@ -309,7 +315,9 @@ static const struct snapshot_table *newest_table(const struct reader *reader, en
 static enum status keep_levels(struct reader *reader, enum pool pool,
                                const struct snapshot_table *newest)
 {
-    struct fleet_row *rows = arena_alloc(&reader->fleet->arena, newest->count, sizeof *rows);
+    struct fleet_row *rows = reader->kept != NULL
+                                 ? kept_levels(reader->kept, pool, newest->count)
+                                 : arena_alloc(reader->arena, newest->count, sizeof *rows);
     if (rows == NULL)
         return ST_NOMEM;
     for (size_t i = 0; i < newest->count; i++)
@@ -319,27 +327,43 @@ static enum status keep_levels(struct reader *reader, enum pool pool,
     return ST_OK;
 }
 
+static enum status judge_some(struct rows *rows, const struct candidate *candidates, size_t count)
+{
+    struct kept *kept = rows->reader->kept;
+    gather(rows, candidates, count);
+    for (size_t i = 0; i < count; i++) {
+        if (kept != NULL && kept_course(kept, rows, &candidates[i], i) != ST_OK)
+            return ST_NOMEM;
+        if (!candidates[i].judged)
+            continue;
+        if (rows_judge(rows, candidates[i].tag, i) != ST_OK)
+            return ST_NOMEM;
+        if (kept != NULL)
+            kept_judged(kept, rows->pool, rows->reader->host.feature_count - 1);
+    }
+    return ST_OK;
+}
+
 enum status reader_rows(struct reader *reader, enum pool pool)
 {
-    const struct snapshot_table *newest = newest_table(reader, pool);
+    const struct snapshot_table *newest = rows_newest(reader, pool);
     struct rows rows = {.reader = reader, .pool = pool};
+    double share = reader->kept != NULL ? KEPT_SHARE : 1;
     if (newest == NULL || newest->count == 0)
         return ST_OK;
     if (keep_levels(reader, pool, newest) != ST_OK ||
         !rows_alloc(&rows, reader->count, newest->count))
         return ST_NOMEM;
-    open_pool(&rows);
-    choose_large(&rows, newest);
+    rows_open(&rows);
+    choose_large(&rows, newest, share);
     measure_ranges(&rows);
-    choose_moving(&rows, newest);
+    if (choose_moving(&rows, newest, share) != ST_OK)
+        return ST_NOMEM;
     for (size_t c = 0; c < rows.candidate_count; c += COURSES_AT_ONCE) {
         size_t rest = rows.candidate_count - c;
-        size_t count = rest < COURSES_AT_ONCE ? rest : COURSES_AT_ONCE;
-        gather(&rows, rows.candidates + c, count);
-        for (size_t i = 0; i < count; i++) {
-            if (judge(&rows, rows.candidates[c + i].tag, i) != ST_OK)
-                return ST_NOMEM;
-        }
+        if (judge_some(&rows, rows.candidates + c,
+                       rest < COURSES_AT_ONCE ? rest : COURSES_AT_ONCE) != ST_OK)
+            return ST_NOMEM;
     }
     return ST_OK;
 }

@@ -25,9 +25,12 @@ static int fact_order(const void *a, const void *b)
 enum status reader_facts(struct reader *reader, const struct analyze_host *host)
 {
     struct fleet_host *to = &reader->host;
-    struct arena *arena = &reader->fleet->arena;
+    struct arena *arena = reader->arena;
     struct fleet_fact *facts = arena_alloc(arena, host->fact_count, sizeof *facts);
-    struct fleet_change *changes = arena_alloc(arena, host->fact_count, sizeof *changes);
+    size_t ended = 0;
+    for (size_t i = 0; i < host->fact_count; i++)
+        ended += host->facts[i].valid_to_us != TIME_UNKNOWN;
+    struct fleet_change *changes = arena_alloc(arena, ended, sizeof *changes);
     if (facts == NULL || changes == NULL)
         return ST_NOMEM;
     size_t count = 0;
@@ -107,7 +110,7 @@ static enum status read_objects(struct reader *reader)
     struct fleet_host *host = &reader->host;
     if (now == NULL)
         return ST_OK;
-    host->objects = arena_alloc(&reader->fleet->arena, now->object_count, sizeof *host->objects);
+    host->objects = arena_alloc(reader->arena, now->object_count, sizeof *host->objects);
     if (host->objects == NULL)
         return ST_NOMEM;
     for (size_t i = 0; i < now->object_count; i++) {
@@ -115,7 +118,7 @@ static enum status read_objects(struct reader *reader)
         const struct snapshot_object *before = NULL;
         for (size_t k = reader->boot_first; k < reader->count && before == NULL; k++)
             before = find_object(reader->points[k], object->type);
-        const char *type = arena_strdup(&reader->fleet->arena, object->type);
+        const char *type = arena_strdup(reader->arena, object->type);
         if (type == NULL)
             return ST_NOMEM;
         host->objects[host->object_count++] = (struct fleet_object){
@@ -153,8 +156,7 @@ static enum status read_processes(struct reader *reader)
     struct fleet_host *host = &reader->host;
     if (now == NULL)
         return ST_OK;
-    struct fleet_process *kept =
-        arena_alloc(&reader->fleet->arena, PROCESSES_KEPT + 1, sizeof *kept);
+    struct fleet_process *kept = arena_alloc(reader->arena, PROCESSES_KEPT + 1, sizeof *kept);
     if (kept == NULL)
         return ST_NOMEM;
     for (size_t i = 0; i < now->process_count; i++) {
@@ -172,7 +174,7 @@ static enum status read_processes(struct reader *reader)
             host->process_count++;
     }
     for (size_t i = 0; i < host->process_count; i++) {
-        kept[i].image = arena_strdup(&reader->fleet->arena, kept[i].image);
+        kept[i].image = arena_strdup(reader->arena, kept[i].image);
         if (kept[i].image == NULL)
             return ST_NOMEM;
     }
