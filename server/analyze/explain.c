@@ -13,6 +13,7 @@
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": explain */
 #define CAUSE_Q_MAX    0.05
+#define FEW_Q_MAX      0.01 /* where two hosts are all there are */
 #define CAUSE_RISK_MIN 2.0
 #define ROLES_MAX      64 /* main roles are four at most; the first 64 hold them in any real fleet */
 #define CAUSE_COVER_MIN                                                                            \
@@ -294,12 +295,22 @@ static enum status judge_values(const struct explain_input *input, const struct 
  * affected hosts run, and none of the others that run the driver, is told as a lead, with its q. */
 static bool is_lead(const struct value *value, size_t n)
 {
-    return value->versions && value->with == n && value->others == 0 && value->p <= CAUSE_Q_MAX;
+    return n >= EXPLAIN_HOSTS_MIN && value->versions && value->with == n && value->others == 0 &&
+           value->p <= CAUSE_Q_MAX;
+}
+
+/* Two hosts share much by chance: only one of several versions that nobody else runs is told of
+ * them, and only in a fleet so large that it holds against all values tested. */
+static bool is_enough(const struct value *value, size_t n)
+{
+    return n >= EXPLAIN_HOSTS_MIN ||
+           (value->versions && value->with == n && value->others == 0 && value->q <= FEW_Q_MAX);
 }
 
 static bool is_cause(const struct value *value, size_t n, size_t m)
 {
-    return value->guilty && value->rank > 0 && (value->q <= CAUSE_Q_MAX || is_lead(value, n)) &&
+    return is_enough(value, n) && value->guilty && value->rank > 0 &&
+           (value->q <= CAUSE_Q_MAX || is_lead(value, n)) &&
            explain_risk_ratio(value->with, n - value->with, value->others, m - value->others) >=
                CAUSE_RISK_MIN;
 }
@@ -404,7 +415,7 @@ static enum status keep_best(const struct explain_input *input, struct value *va
             ranked[kept++] = (struct ranked){input->fleet, values[i]};
     }
     qsort(ranked, kept, sizeof *ranked, by_rank);
-    if (add_pair(input, values, count, arena, explanation) != ST_OK)
+    if (n >= EXPLAIN_HOSTS_MIN && add_pair(input, values, count, arena, explanation) != ST_OK)
         return ST_NOMEM;
     for (size_t i = 0; i < kept && explanation->count < EXPLAIN_CAUSES_MAX; i++) {
         const struct value *value = &ranked[i].value;
@@ -438,15 +449,17 @@ enum status explain_hosts(const struct explain_input *given, struct arena *arena
         return ST_NOMEM;
     of.unaffected = others;
     bool enough =
-        input->affected_count >= EXPLAIN_HOSTS_MIN && input->unaffected_count >= EXPLAIN_HOSTS_MIN;
+        input->affected_count >= EXPLAIN_HOSTS_FEW && input->unaffected_count >= EXPLAIN_HOSTS_MIN;
+    if (enough && (list_values(input, &values) != ST_OK || judge_values(input, &values) != ST_OK ||
+                   keep_best(input, values.items, values.count, arena, &explanation) != ST_OK))
+        return ST_NOMEM;
+    if (explanation.count == 0 && input->affected_count < EXPLAIN_HOSTS_MIN)
+        enough = false;
     if (!enough)
         strbuf_printf(&note, "Too few hosts to tell: %zu affected, %zu unaffected.",
                       input->affected_count, input->unaffected_count);
-    else if (list_values(input, &values) != ST_OK || judge_values(input, &values) != ST_OK ||
-             keep_best(input, values.items, values.count, arena, &explanation) != ST_OK)
-        return ST_NOMEM;
     size_t count = values.count;
-    explanation.tested = count;
+    explanation.tested = enough ? count : 0;
     if (enough && count == 0)
         strbuf_puts(&note, "No attributes or drivers of these hosts are known.");
     else if (enough && explanation.count == 0)

@@ -12,6 +12,7 @@
 
 #define EXPLAIN_CAUSES_MAX 5
 #define EXPLAIN_HOSTS_MIN  3 /* fewer affected hosts name no cause */
+#define EXPLAIN_HOSTS_FEW  2 /* but for what these alone have, of many hosts */
 
 struct explain_input {
     const struct fleet *fleet;

@@ -6,7 +6,10 @@
 #include <string.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": shift */
-#define HOSTS_MIN       3 /* on each side */
+#define HOSTS_MIN       3    /* on each side */
+#define HOSTS_SEEN      2    /* with the version, where each was seen to rise with it */
+#define MOVING_SHARE    0.25 /* of the hosts that have settled may move as caches do */
+#define MOVING_UP       3.0  /* hours: before that a host may still be on its way up */
 #define SHIFT_MIN_BYTES (8.0 * 1024 * 1024)
 #define SHIFT_RATIO     1.3
 #define SHIFT_APART     1.1 /* nearly all of the one side above nearly all of the other */
@@ -95,8 +98,10 @@ struct sides {
     double *bytes_others;
     size_t with_count;
     size_t other_count;
-    bool moving;  /* a host of the first side grows */
-    double share; /* of RAM, the largest */
+    size_t settled; /* of the first side, up for some hours */
+    size_t moving;  /* of these, not flat */
+    size_t rose;    /* of the first side, since the version came: earlier boots held less */
+    double share;   /* of RAM, the largest */
 };
 
 static void sides_done(struct sides *sides)
@@ -121,11 +126,23 @@ static bool has_twin(const struct fleet *fleet, const struct owned *owned, uint3
     return false;
 }
 
+/* The version came within the history, and the boots before it held less. */
+static bool rose_with(const struct fleet_host *host, const struct owned *owned,
+                      const struct feature *feature, double bytes)
+{
+    for (size_t i = 0; i < host->fact_count; i++)
+        if (host->facts[i].name == owned->driver)
+            return host->facts[i].from_us != TIME_UNKNOWN &&
+                   host->facts[i].from_us > host->first_us && feature != NULL &&
+                   feature->prior_peak > 0 && bytes >= SHIFT_RATIO * (double)feature->prior_peak;
+    return false;
+}
+
 static void split(const struct fleet *fleet, const struct owned *owned, uint32_t version,
                   struct sides *sides)
 {
     sides->with_count = sides->other_count = 0;
-    sides->moving = false;
+    sides->settled = sides->moving = sides->rose = 0;
     sides->share = 0;
     for (size_t h = 0; h < fleet->count; h++) {
         const struct fleet_host *host = &fleet->hosts[h];
@@ -143,14 +160,19 @@ static void split(const struct fleet *fleet, const struct owned *owned, uint32_t
         sides->bytes_with[sides->with_count] = bytes;
         sides->with[sides->with_count++] = (uint32_t)h;
         sides->share = fmax(sides->share, bytes / host->ram);
-        sides->moving = sides->moving || (feature != NULL && feature->flat_hours < 1);
+        sides->rose += rose_with(host, owned, feature, bytes);
+        sides->settled += host->uptime_hours >= MOVING_UP;
+        sides->moving +=
+            host->uptime_hours >= MOVING_UP && feature != NULL && feature->flat_hours < 1;
     }
 }
 
 static bool is_shift(struct sides *sides)
 {
-    if (sides->with_count < HOSTS_MIN || sides->other_count < HOSTS_MIN || sides->moving ||
-        sides->share > SHIFT_SHARE_MAX)
+    bool seen = sides->with_count >= HOSTS_SEEN && sides->rose == sides->with_count;
+    if ((sides->with_count < HOSTS_MIN && !seen) || sides->other_count < HOSTS_MIN ||
+        sides->settled == 0 || sides->share > SHIFT_SHARE_MAX ||
+        (double)sides->moving > MOVING_SHARE * (double)sides->settled)
         return false;
     double more = robust_median(sides->bytes_with, sides->with_count);
     double usual = robust_median(sides->bytes_others, sides->other_count);

@@ -166,6 +166,8 @@ static size_t make_figures(struct tally *tally, struct figure f[FIGURES_MAX])
                     numbers_quantile(&tally->delay_slow, 0.5), tally->delay_slow.count, 24);
     f[n++] = number("delay as share of the path, median", "share",
                     numbers_quantile(&tally->path_used, 0.5), tally->path_used.count, -1);
+    f[n++] = share("delay: named within the goal for the path", tally->delay_in_time,
+                   tally->path_used.count + tally->delay_never, 0, 0);
     f[n++] = number("delay: never named", "incidents", (double)tally->delay_never,
                     tally->path_used.count + tally->delay_never, -1);
     f[n++] = share("silent fleets with a false finding", own->silent_broken, own->silent, 0, 0);

@@ -410,13 +410,20 @@ static void print_world(const struct world *world, const struct outcome *outcome
 /* ---- delay -------------------------------------------------------------------------------------
  */
 
+/* It grows there: not on hosts that were given a good version before. */
+static bool reached(const struct world *world, const struct world_incident *incident, size_t host,
+                    double as_of)
+{
+    return incident->rate[host] > 0 && incident->onset[host] < as_of &&
+           world_growth_start(incident, &world->hosts[host], host, as_of) < WORLD_NEVER;
+}
+
 static bool named(const struct world *world, const struct world_incident *incident,
                   const struct claims *claims, double as_of)
 {
     size_t labelled = 0;
     for (size_t i = 0; i < world->host_count; i++)
-        labelled +=
-            incident->rate[i] > 0 && incident->onset[i] < as_of && world->hosts[i].dies > as_of;
+        labelled += reached(world, incident, i, as_of) && world->hosts[i].dies > as_of;
     for (size_t c = 0; c < claims->count; c++) {
         const struct claim *claim = &claims->items[c];
         bool meets = false;
@@ -428,8 +435,7 @@ static bool named(const struct world *world, const struct world_incident *incide
             for (size_t k = 0; k < claim->tag_count; k++)
                 meets = meets || incident->tags[i] == claim->tags[k];
         for (size_t i = 0; i < claim->host_count; i++) {
-            bool is =
-                incident->rate[claim->hosts[i]] > 0 && incident->onset[claim->hosts[i]] < as_of;
+            bool is = reached(world, incident, claim->hosts[i], as_of);
             yes += is;
             no += !is;
         }
@@ -443,6 +449,12 @@ static bool named(const struct world *world, const struct world_incident *incide
 #define DELAY_HOSTS      120
 #define DELAY_HOSTS_SLOW 400
 
+/* Ten minutes for a path of three hours, as much of a longer one, at most a day. */
+static double delay_goal(double path_hours)
+{
+    return fmin(fmax(10.0 / 180 * path_hours, 1 / 6.0), 24);
+}
+
 static void measure_delay(const struct world *world, uint64_t seed,
                           const struct run_options *options, struct tally *tally)
 {
@@ -451,7 +463,7 @@ static void measure_delay(const struct world *world, uint64_t seed,
     double first = WORLD_NEVER;
     size_t affected = 0;
     for (size_t i = 0; i < world->host_count; i++) {
-        if (incident->rate[i] <= 0)
+        if (!reached(world, incident, i, incident->onset[i] + 0.01))
             continue;
         affected++;
         first = incident->onset[i] < first ? incident->onset[i] : first;
@@ -477,7 +489,8 @@ static void measure_delay(const struct world *world, uint64_t seed,
         if (named(world, incident, &claims, as_of)) {
             numbers_add(into, after[i]);
             numbers_add(&tally->path_used, after[i] / incident->path_hours);
-            if (incident->path_hours < 24 && i > 0)
+            tally->delay_in_time += after[i] <= delay_goal(incident->path_hours);
+            if (after[i] > delay_goal(incident->path_hours))
                 tally_fault(tally, seed, "named after %.2f h: %s, %s, %zu tags, path %.1f h",
                             after[i], incident->story, world_start_name(incident->start),
                             incident->tag_count, incident->path_hours);

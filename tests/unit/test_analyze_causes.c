@@ -176,6 +176,27 @@ START_TEST(explain_hosts_that_have_just_started_do_not_speak_against_a_cause)
 }
 END_TEST
 
+/* Two hosts leak and alone have a version. Among twelve hosts that may be chance. */
+START_TEST(explain_two_hosts_of_many_name_the_version_that_they_alone_have)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new(17);
+    size_t hosts = _i == 0 ? 90 : 12;
+    for (size_t i = 0; i < hosts; i++) {
+        size_t host = add_host(fleet, "26100.4061", i);
+        afleet_add_fact(fleet, host, "driver/vpn.sys", i < 2 ? "3.1" : "3.0", -1);
+        if (i < 2)
+            add_leak(fleet, host, 100);
+    }
+    ck_assert_int_eq(afleet_analyze(fleet, 0, NULL, &list, NULL), ST_OK);
+    ck_assert_uint_eq(list.count, 1);
+    ck_assert_uint_eq(list.items[0].host_count, 2);
+    ck_assert_uint_eq(list.items[0].cause_count, _i == 0 ? 1 : 0);
+    ck_assert_int_eq(strncmp(list.items[0].cause_note, _i == 0 ? "Only 2" : "Too few", 6), 0);
+    afleet_free(fleet);
+}
+END_TEST
+
 /* Both rise at once and stay: the first on each host a point before the second. All else speaks for
  * the second. */
 START_TEST(mover_of_what_rises_at_once_is_the_one_that_rose_first)
@@ -270,6 +291,8 @@ Suite *analyze_causes_suite(void)
     tcase_add_test(causes, explain_versions_around_the_bad_ones_are_named);
     tcase_add_test(causes, explain_rates_before_and_after_a_change_are_told);
     tcase_add_test(causes, explain_hosts_that_have_just_started_do_not_speak_against_a_cause);
+    tcase_add_loop_test(causes, explain_two_hosts_of_many_name_the_version_that_they_alone_have, 0,
+                        2);
     tcase_add_test(causes, mover_of_what_rises_at_once_is_the_one_that_rose_first);
     tcase_add_test(causes, valueset_keeps_each_pair_once_and_finds_it_before_and_after_sorting);
     tcase_add_loop_test(

@@ -393,6 +393,58 @@ START_TEST(analyze_version_that_uses_more_is_a_shift)
 }
 END_TEST
 
+/* A version that came with the boot, on `count` of twelve hosts; the first of them moves by itself.
+ */
+static void run_shift(size_t count, bool seen, size_t expected)
+{
+    AUTO_TAGDICT struct tagdict *dict = tagdict_new();
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct tagdict_entry entry = {
+        .tag = afleet_tag("GpuX"), .pattern = "GpuX", .driver = "gpux.sys", .source = "imported"};
+    struct afleet *fleet = afleet_new(7);
+    ck_assert(tagdict_add(dict, &entry, NULL) == ST_OK);
+    for (size_t i = 0; i < 12; i++) {
+        bool has = i < count;
+        double uptime = 80 + (double)i;
+        struct afleet_spec spec = {.role = "cad",
+                                   .os_build = "26100.4061",
+                                   .ram_gib = 64,
+                                   .uptime_hours = uptime,
+                                   .boot_every_hours = 90};
+        size_t host = afleet_add_host(fleet, &spec);
+        afleet_add_background(fleet, host, 1);
+        afleet_add_fact(fleet, host, "driver/gpux.sys", "32.1", -1);
+        if (has)
+            afleet_add_fact(fleet, host, "driver/gpux.sys", "32.2", uptime);
+        afleet_add_row(fleet, host,
+                       &(struct afleet_row){.tag = "GpuX",
+                                            .pool = POOL_NONPAGED,
+                                            .shape = has && seen ? AFLEET_STEP : AFLEET_STEADY,
+                                            .base = has && !seen ? 88e6 : 44e6,
+                                            .limit = 44e6,
+                                            .start_hours = uptime,
+                                            .noise = i == 0 && !seen ? 0.1 : 0.01,
+                                            .block = 4096});
+    }
+    ck_assert(afleet_analyze(fleet, 0, dict, &list, NULL) == ST_OK);
+    ck_assert_uint_eq(list.count, expected);
+    for (size_t i = 0; i < list.count; i++)
+        ck_assert_int_eq(list.items[i].kind, FINDING_SHIFT);
+    afleet_free(fleet);
+}
+
+START_TEST(analyze_shift_is_told_though_one_of_its_hosts_moves)
+{
+    run_shift(5, false, 1);
+}
+END_TEST
+
+START_TEST(analyze_shift_of_two_hosts_is_told_when_both_were_seen_to_rise)
+{
+    run_shift(2, _i == 0, _i == 0 ? 1 : 0);
+}
+END_TEST
+
 START_TEST(analyze_no_hosts_gives_no_findings)
 {
     AUTO_FINDINGS struct finding_list list = {0};
@@ -514,6 +566,8 @@ Suite *analyze_silent_suite(void)
     tcase_add_loop_test(same, analyze_damaged_history_gives_the_same_hosts, 0,
                         (int)(sizeof damages / sizeof damages[0]));
     tcase_add_loop_test(same, analyze_version_that_uses_more_is_a_shift, 0, 4);
+    tcase_add_test(same, analyze_shift_is_told_though_one_of_its_hosts_moves);
+    tcase_add_loop_test(same, analyze_shift_of_two_hosts_is_told_when_both_were_seen_to_rise, 0, 2);
     tcase_add_loop_test(same, analyze_host_with_impossible_rows_is_faulty_and_changes_nothing, 0,
                         2);
     tcase_add_loop_test(same, analyze_leak_of_three_hours_is_named_after_ten_minutes, 0, 4);
