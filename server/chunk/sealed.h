@@ -65,6 +65,7 @@ enum status sealed_open_parts(const void *head, size_t head_length, const void *
 enum status sealed_open_group(const void *head, size_t head_length, size_t group, const void *data,
                               size_t length, struct sealed **ret_sealed,
                               struct err *err) MUST_CHECK;
+#define SEALED_NO_GROUP (SIZE_MAX - 1)   /* no row is wanted that there could be: keys alone */
 void sealed_free(struct sealed *sealed); /* NULL allowed */
 int64_t sealed_boot_at_us(const struct sealed *sealed);
 size_t sealed_count(const struct sealed *sealed);

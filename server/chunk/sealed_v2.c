@@ -149,6 +149,8 @@ static enum status read_groups(struct span *body, size_t only, struct sealed *se
                                struct err *err)
 {
     enum status status = ST_OK;
+    if (only == SEALED_NO_GROUP && body->at == body->end)
+        return ST_OK;
     if (only != SIZE_MAX && only >= sealed->group_count)
         return sealed_malformed(err, "no such group");
     for (size_t i = only == SIZE_MAX ? 0 : only; status == ST_OK && i < sealed->group_count; i++) {

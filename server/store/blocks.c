@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/blocks.h"
 
-#include "common/log.h"
 #include "server/store/damage.h"
 #include "server/store/partition.h"
 #include "server/store/registry.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { ROWS, ROWS_TABLES, APPENDED, CHUNKS };
@@ -26,10 +24,11 @@ static const struct stmt statements[] = {
         STMT("blocks_appended",
              "SELECT taken_at, boot_at, sequence, block, detail FROM snapshot_block" OF_HOST, "izz",
              "zzixj"),
-    [CHUNKS] = STMT("blocks_chunks",
-                    "SELECT span_at, boot_at, part, chunk FROM snapshot_chunk WHERE host_id = $1"
-                    " AND span_at BETWEEN $2 AND $3 ORDER BY span_at, boot_at, part",
-                    "izz", "zzdx"),
+    [CHUNKS] =
+        STMT("blocks_chunks",
+             "SELECT span_at, boot_at, part, chunk, head FROM snapshot_chunk WHERE host_id = $1"
+             " AND span_at BETWEEN $2 AND $3 ORDER BY span_at, boot_at, part",
+             "izz", "zzdxx"),
 };
 const struct stmt_table store_blocks_statements = {statements,
                                                    sizeof statements / sizeof *statements};
@@ -103,21 +102,13 @@ static enum status appended_read(struct db *db, const struct db_params *params,
 static void note_damage(struct blocks *blocks, int64_t host_key, const struct blocks_chunk *chunk,
                         const struct err *why)
 {
-    char span[TIME_TEXT_MAX], key[32];
+    char span[TIME_TEXT_MAX];
+    damage_tell(host_key, chunk->span_us, chunk->boot_at_us, chunk->part, why->message);
+    if (blocks->damage.code != ST_OK)
+        return;
     time_format(chunk->span_us, span);
-    snprintf(key, sizeof key, "%lld", (long long)host_key);
-    struct damage damage = {.host_key = host_key,
-                            .span_us = chunk->span_us,
-                            .boot_at_us = chunk->boot_at_us,
-                            .part = chunk->part};
-    snprintf(damage.reason, sizeof damage.reason, "%s", why->message);
-    /* Here and not above: a walk goes on without these, so nobody else would hear of it. */
-    if (damage_note(&damage))
-        log_warning("a sealed chunk is damaged, its snapshots are left out", "host_key", key,
-                    "span", span, "reason", why->message);
-    if (blocks->damage.code == ST_OK)
-        err_set(&blocks->damage, ST_MALFORMED, "%s (host key %lld, six hours from %s, part %d)",
-                why->message, (long long)host_key, span, (int)chunk->part);
+    err_set(&blocks->damage, ST_MALFORMED, "%s (host key %lld, six hours from %s, part %d)",
+            why->message, (long long)host_key, span, (int)chunk->part);
 }
 
 static enum status chunks_read(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
@@ -136,13 +127,14 @@ static enum status chunks_read(struct db *db, int64_t host_key, int64_t from_us,
         return err_set(err, ST_NOMEM, "could not read snapshots: out of memory");
     for (size_t i = 0; i < count; i++) {
         struct err why = {0};
-        size_t length;
+        size_t length, head_length;
         const void *data = db_bytes(blocks->chunk_rows, i, 3, &length);
+        const void *head = db_bytes(blocks->chunk_rows, i, 4, &head_length);
         struct blocks_chunk *chunk = &blocks->chunks[blocks->chunk_count++];
         *chunk = (struct blocks_chunk){.span_us = db_time(blocks->chunk_rows, i, 0),
                                        .boot_at_us = db_time(blocks->chunk_rows, i, 1),
                                        .part = (int32_t)db_i64(blocks->chunk_rows, i, 2)};
-        status = sealed_open(data, length, &chunk->sealed, &why);
+        status = sealed_open_parts(head, head_length, data, length, &chunk->sealed, &why);
         if (status == ST_MALFORMED) {
             note_damage(blocks, host_key, chunk, &why);
         } else if (status != ST_OK) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/damage.h"
 
+#include "common/log.h"
+
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 /* One database is read by one process, wherever in it: like the log, there is one of these. */
@@ -32,6 +35,21 @@ bool damage_note(const struct damage *damage)
     }
     pthread_mutex_unlock(&known.lock);
     return fresh;
+}
+
+void damage_tell(int64_t host_key, int64_t span_us, int64_t boot_at_us, int32_t part,
+                 const char *reason)
+{
+    char span[TIME_TEXT_MAX], key[32];
+    struct damage damage = {
+        .host_key = host_key, .span_us = span_us, .boot_at_us = boot_at_us, .part = part};
+    time_format(span_us, span);
+    snprintf(key, sizeof key, "%lld", (long long)host_key);
+    snprintf(damage.reason, sizeof damage.reason, "%s", reason);
+    /* Here and not above: a walk goes on without these, so nobody else would hear of it. */
+    if (damage_note(&damage))
+        log_warning("a sealed chunk is damaged, its snapshots are left out", "host_key", key,
+                    "span", span, "reason", reason);
 }
 
 size_t damage_read(struct damage ret_items[DAMAGE_MAX])

@@ -27,6 +27,9 @@ struct damage {
 
 /* Whether it is new. found_at_us is set here. */
 bool damage_note(const struct damage *damage);
+/* The same, and in the log when it is new. */
+void damage_tell(int64_t host_key, int64_t span_us, int64_t boot_at_us, int32_t part,
+                 const char *reason);
 /* As many as there are, oldest first; ret_items may be NULL. */
 size_t damage_read(struct damage ret_items[DAMAGE_MAX]);
 /* Reads that met any of them. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/store_seal.h"
 
+#include "server/chunk/sealed.h"
 #include "server/store/registry.h"
 
 #include <stdlib.h>
@@ -31,15 +32,18 @@ static const struct stmt statements[] = {
              " count(*) FROM snapshot_block WHERE received_at >= $1 AND received_at < $2"
              " AND host_id >= $3 AND host_id < $3 + " STEP_HOSTS " GROUP BY 1, 2 ORDER BY 1, 2",
              "zzi", "izi"),
-    [UPDATE] = STMT("seal_update",
-                    "UPDATE snapshot_chunk SET snapshots = $5, sealed_at = $6, chunk = $7"
-                    " WHERE host_id = $1 AND span_at = $2 AND boot_at IS NOT DISTINCT FROM $3"
-                    " AND part = $4",
-                    "izzddzx", ""),
+    [UPDATE] =
+        STMT("seal_update",
+             "UPDATE snapshot_chunk SET snapshots = $5, sealed_at = $6, head = $7, chunk = $8,"
+             " group_keys = $9::bigint[]::integer[], group_ends = $10::bigint[]::integer[]"
+             " WHERE host_id = $1 AND span_at = $2 AND boot_at IS NOT DISTINCT FROM $3"
+             " AND part = $4",
+             "izzddzxxII", ""),
     [INSERT] = STMT("seal_insert",
                     "INSERT INTO snapshot_chunk (host_id, span_at, boot_at, part, snapshots,"
-                    " sealed_at, chunk) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                    "izzddzx", ""),
+                    " sealed_at, head, chunk, group_keys, group_ends) VALUES ($1, $2, $3, $4, $5,"
+                    " $6, $7, $8, $9::bigint[]::integer[], $10::bigint[]::integer[])",
+                    "izzddzxxII", ""),
     [TRIM] = STMT("seal_trim",
                   "DELETE FROM snapshot_chunk WHERE host_id = $1 AND span_at = $2"
                   " AND boot_at IS NOT DISTINCT FROM $3 AND part >= $4",
@@ -131,15 +135,28 @@ enum status store_seal_write(struct db *db, int64_t host_key, int64_t span_us, i
                              int64_t now_us, struct err *err)
 {
     AUTO_DBRESULT struct db_result *result = NULL;
+    CLEANUP(sealed_slices_done) struct sealed_slices slices = {0};
     struct db_params params = {0};
+    enum status status = sealed_slices(chunk, length, &slices, err);
+    if (status != ST_OK)
+        return status;
     db_p_i64(&params, host_key);
     db_p_time(&params, span_us);
     db_p_time(&params, boot_at_us);
     db_p_i32(&params, part);
     db_p_i32(&params, (int32_t)snapshots);
     db_p_time(&params, now_us);
-    db_p_bytes(&params, chunk, length);
-    enum status status = db_exec(db, &statements[UPDATE], &params, &result, err);
+    db_p_bytes(&params, slices.head_length == 0 ? NULL : chunk, slices.head_length);
+    db_p_bytes(&params, (const unsigned char *)chunk + slices.head_length,
+               length - slices.head_length);
+    if (slices.count == 0) {
+        db_p_null(&params, 'I');
+        db_p_null(&params, 'I');
+    } else {
+        db_p_i64_array(&params, slices.keys, slices.count);
+        db_p_i64_array(&params, slices.ends, slices.count + 1);
+    }
+    status = db_exec(db, &statements[UPDATE], &params, &result, err);
     if (status == ST_OK && db_affected(result) == 0)
         status = db_exec(db, &statements[INSERT], &params, NULL, err);
     return status;

@@ -1,27 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is read over time: one tag of a host, its totals, its boots. A series never builds tables:
- * of a block one row is looked up, of a sealed chunk one series.
+ * of a sealed chunk its head and the group with the tag are fetched, of a block one row is looked
+ * up.
+ *
+ * Rows of snapshot are not read for what is sealed: a chunk says all of its snapshots, and rows of
+ * one host lie far apart. Blocks are read before chunks, as in blocks.h.
  */
 #include "server/chunk/chunk.h"
-#include "server/store/blocks.h"
+#include "server/chunk/sealed.h"
+#include "server/store/chain.h"
+#include "server/store/damage.h"
+#include "server/store/partition.h"
 #include "server/store/registry.h"
+#include "server/store/store_rollups.h"
 #include "server/store/store_snapshots.h"
 
-/* Rows are read so many days at a time: about 2,300, and a few megabytes of chunks, for a host. */
-#define WINDOW_US (8 * US_PER_DAY)
+/* Chunks are read so many days at a time: some 400 KB of a host's groups, 11 MB of the old ones. */
+#define WINDOW_US (32 * US_PER_DAY)
+/* Rows up to there may have blocks of their own: see 0012. None: no such mark. */
+#define OLD_ROWS_MARK "blocks in rows"
 
 #define TOTAL_COLUMNS                                                                              \
     "nonpaged_bytes, paged_bytes, nonpaged_limit_bytes, paged_limit_bytes, commit_bytes,"          \
     " commit_limit_bytes, physical_bytes, available_bytes, handles, processes, threads,"           \
     " alloc_failures"
 
-enum { KEYFRAME_AT, TOTALS, BOOTS, COUNT_SINCE };
+#define OF_HOST " WHERE host_id = $1 AND taken_at BETWEEN $2 AND $3"
+#define BY_TIME " ORDER BY taken_at, sequence"
+
+enum { KEYFRAME_AT, CHUNKS, APPENDED, APPENDED_KEYS, OLD_ROWS, TOTALS, BOOTS, COUNT_SINCE };
 static const struct stmt statements[] = {
     [KEYFRAME_AT] = STMT("series_keyframe_at",
                          "SELECT keyframe_at FROM snapshot WHERE host_id = $1 AND taken_at <= $2"
                          " ORDER BY taken_at DESC, sequence DESC NULLS LAST LIMIT 1",
                          "iz", "z"),
+    /* Which group, from 1; 0 and nothing of it: the tag is before the first one. NULL: all of it.
+     */
+    [CHUNKS] =
+        STMT("series_chunks",
+             "SELECT span_at, boot_at, part, head, w.place, CASE WHEN w.place IS NULL"
+             " THEN chunk ELSE substring(chunk FROM group_ends[w.place] + 1"
+             " FOR group_ends[w.place + 1] - group_ends[w.place]) END"
+             " FROM snapshot_chunk, LATERAL (SELECT width_bucket($4, group_keys)) AS w (place)"
+             " WHERE host_id = $1 AND span_at BETWEEN $2 AND $3"
+             " ORDER BY span_at, boot_at, part",
+             "izzd", "zzdxdx"),
+    [APPENDED] =
+        STMT("series_appended",
+             "SELECT taken_at, boot_at, sequence, block FROM snapshot_block" OF_HOST BY_TIME, "izz",
+             "zzix"),
+    [APPENDED_KEYS] =
+        STMT("series_appended_keys",
+             "SELECT taken_at, boot_at, sequence, base, keyframe FROM snapshot" OF_HOST BY_TIME,
+             "izz", "zziib"),
+    [OLD_ROWS] =
+        STMT("series_old_rows",
+             "SELECT taken_at, boot_at, sequence, base, keyframe, block FROM snapshot" OF_HOST
+             " AND block IS NOT NULL" BY_TIME,
+             "izz", "zziibx"),
     [TOTALS] = STMT("snapshot_totals",
                     "SELECT DISTINCT ON (bucket) taken_at, boot_at, " TOTAL_COLUMNS
                     " FROM (SELECT width_bucket(extract(epoch FROM taken_at)::float8,"
@@ -84,32 +121,338 @@ static enum status points_add(struct points *points, const struct point *point, 
     return ST_OK;
 }
 
-/* The value of a block's row: from the block, else (only changes are in it) from its base, which
- * mostly is the point before. */
-static enum status point_read(const struct chain_row *row, enum pool pool, uint32_t tag,
-                              const struct points *points, struct point *ret_point, struct err *err)
+/* Unknown ones come last, as they do from the database. */
+static int newer(int64_t a, int64_t b)
 {
+    return (uint64_t)a < (uint64_t)b ? -1 : (uint64_t)a > (uint64_t)b;
+}
+
+static int by_time(const void *left, const void *right)
+{
+    const struct point *a = left, *b = right;
+    if (a->t_us != b->t_us)
+        return a->t_us < b->t_us ? -1 : 1;
+    return newer(a->sequence, b->sequence);
+}
+
+/* They mostly are: chunks and blocks follow each other. */
+static void points_sort(struct points *points)
+{
+    for (size_t i = 1; i < points->count; i++) {
+        if (by_time(&points->items[i - 1], &points->items[i]) > 0) {
+            qsort(points->items, points->count, sizeof *points->items, by_time);
+            return;
+        }
+    }
+}
+
+/* ---- of blocks ------------------------------------------------------------- */
+
+/* What a series is made of that is in blocks: appended ones, those of old rows, and what a chunk
+ * kept as its block because its base was missing. */
+struct sources {
+    struct db_result *appended;
+    struct db_result *keys; /* of what is appended, and others */
+    struct db_result *old;
+    struct arena arena; /* blocks out of chunks */
+    struct chain_row *rows;
+    size_t count;
+    size_t capacity;
+};
+
+static void sources_done(struct sources *sources)
+{
+    free(sources->rows);
+    arena_done(&sources->arena);
+    db_result_free(sources->appended);
+    db_result_free(sources->keys);
+    db_result_free(sources->old);
+}
+
+static enum status sources_add(struct sources *sources, const struct chain_row *row,
+                               struct err *err)
+{
+    if (sources->count == sources->capacity) {
+        size_t capacity = sources->capacity == 0 ? 128 : sources->capacity * 2;
+        struct chain_row *rows = reallocarray(sources->rows, capacity, sizeof *rows);
+        if (rows == NULL)
+            return err_set(err, ST_NOMEM, "could not read a series: out of memory");
+        sources->rows = rows;
+        sources->capacity = capacity;
+    }
+    sources->rows[sources->count++] = *row;
+    return ST_OK;
+}
+
+static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
+{
+    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
+}
+
+static struct chain_row key_read(const struct db_result *result, size_t row)
+{
+    return (struct chain_row){
+        .taken_at_us = db_time(result, row, 0),
+        .boot_at_us = db_time(result, row, 1),
+        .sequence = number_or_unknown(result, row, 2),
+        .base = number_or_unknown(result, row, 3),
+        .keyframe = db_bool(result, row, 4),
+    };
+}
+
+static struct db_params range_of(int64_t host_key, int64_t from_us, int64_t to_us)
+{
+    struct db_params params = {0};
+    db_p_i64(&params, host_key);
+    db_p_time(&params, from_us);
+    db_p_time(&params, to_us);
+    return params;
+}
+
+/* A row of snapshot for each block: both are in the order of time and sequence. */
+static enum status add_appended(struct sources *sources, struct err *err)
+{
+    size_t keys = db_rows(sources->keys), from = 0;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < db_rows(sources->appended); i++) {
+        int64_t at = db_time(sources->appended, i, 0);
+        while (from < keys && db_time(sources->keys, from, 0) < at)
+            from++;
+        for (size_t k = from; k < keys && db_time(sources->keys, k, 0) == at; k++) {
+            struct chain_row row = key_read(sources->keys, k);
+            if (row.boot_at_us != db_time(sources->appended, i, 1) ||
+                row.sequence != number_or_unknown(sources->appended, i, 2))
+                continue;
+            row.block = db_bytes(sources->appended, i, 3, &row.block_length);
+            status = sources_add(sources, &row, err);
+            break;
+        }
+    }
+    return status;
+}
+
+static enum status appended_read(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
+                                 struct sources *sources, struct err *err)
+{
+    struct db_params params = range_of(host_key, from_us, to_us);
+    enum status status = db_exec(db, &statements[APPENDED], &params, &sources->appended, err);
+    size_t count = status == ST_OK ? db_rows(sources->appended) : 0;
+    if (count == 0)
+        return status;
+    params = range_of(host_key, db_time(sources->appended, 0, 0),
+                      db_time(sources->appended, count - 1, 0));
+    return db_exec(db, &statements[APPENDED_KEYS], &params, &sources->keys, err);
+}
+
+static enum status old_rows_read(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
+                                 struct sources *sources, struct err *err)
+{
+    int64_t until_us = 0;
+    enum status status = store_mark_get(db, OLD_ROWS_MARK, &until_us, err);
+    if (status == ST_OK && (until_us == TIME_UNKNOWN || until_us < from_us))
+        return ST_OK;
+    struct db_params params = range_of(host_key, from_us, until_us < to_us ? until_us : to_us);
+    return status != ST_OK ? status
+                           : db_exec(db, &statements[OLD_ROWS], &params, &sources->old, err);
+}
+
+static int rows_by_time(const void *left, const void *right)
+{
+    const struct chain_row *a = left, *b = right;
+    if (a->taken_at_us != b->taken_at_us)
+        return a->taken_at_us < b->taken_at_us ? -1 : 1;
+    return newer(a->sequence, b->sequence);
+}
+
+static enum status sources_read(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
+                                struct sources *sources, struct err *err)
+{
+    enum status status = appended_read(db, host_key, from_us, to_us, sources, err);
+    if (status == ST_OK)
+        status = old_rows_read(db, host_key, from_us, to_us, sources, err);
+    if (status != ST_OK)
+        return status;
+    for (size_t i = 0; status == ST_OK && sources->old != NULL && i < db_rows(sources->old); i++) {
+        struct chain_row row = key_read(sources->old, i);
+        row.block = db_bytes(sources->old, i, 5, &row.block_length);
+        status = sources_add(sources, &row, err);
+    }
+    return status == ST_OK && sources->keys != NULL ? add_appended(sources, err) : status;
+}
+
+static const struct point *find_base(const struct points *points, const struct chain_row *row)
+{
+    for (size_t i = points->count; i-- > 0;) {
+        const struct point *base = &points->items[i];
+        if (base->boot_at_us == row->boot_at_us && base->sequence == row->base)
+            return base;
+    }
+    return NULL;
+}
+
+/* The value of a block's row: from the block, else (only changes are in it) from its base, which
+ * mostly is the point before. What is damaged is left out: the rest is shown. */
+static enum status block_point(const struct chain_row *row, enum pool pool, uint32_t tag,
+                               const struct points *sealed, struct points *points, struct err *err)
+{
+    const struct point *base = NULL;
+    struct err why = {0};
     struct point point = {
         .t_us = row->taken_at_us, .boot_at_us = row->boot_at_us, .sequence = row->sequence};
     enum status status = chunk_find(row->block, row->block_length, pool, tag, &point.allocs,
-                                    &point.frees, &point.bytes, &point.known, err);
+                                    &point.frees, &point.bytes, &point.known, &why);
+    if (status == ST_MALFORMED)
+        return ST_OK;
     if (status != ST_OK && status != ST_NOT_FOUND)
-        return status;
-    for (size_t i = points->count; status == ST_NOT_FOUND && !row->keyframe && i-- > 0;) {
-        const struct point *base = &points->items[i];
-        if (base->boot_at_us != row->boot_at_us || base->sequence != row->base)
-            continue;
+        return err_set(err, status, "%s", why.message);
+    if (status == ST_NOT_FOUND && !row->keyframe)
+        base = find_base(points, row);
+    if (status == ST_NOT_FOUND && !row->keyframe && base == NULL)
+        base = find_base(sealed, row);
+    if (base != NULL) {
         point.known = base->known;
         point.allocs = base->allocs;
         point.frees = base->frees;
         point.bytes = base->bytes;
-        break;
     }
-    *ret_point = point;
-    return ST_OK;
+    return points_add(points, &point, err);
 }
 
-static enum status series_fill(const struct points *points, int64_t from_us,
+/* Whether a chunk has told it: a partition of blocks is kept for some time after it was sealed. */
+static bool is_sealed(const struct points *sealed, const struct chain_row *row)
+{
+    size_t low = 0, high = sealed->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (sealed->items[middle].t_us < row->taken_at_us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < sealed->count && sealed->items[low].t_us == row->taken_at_us; low++) {
+        if (sealed->items[low].boot_at_us == row->boot_at_us &&
+            sealed->items[low].sequence == row->sequence)
+            return true;
+    }
+    return false;
+}
+
+static enum status block_points(struct sources *sources, enum pool pool, uint32_t tag,
+                                struct points *sealed, struct err *err)
+{
+    CLEANUP(points_done) struct points points = {0};
+    const struct chain_row *rows = sources->rows;
+    enum status status = ST_OK;
+    if (sources->count > 1)
+        qsort(sources->rows, sources->count, sizeof *sources->rows, rows_by_time);
+    for (size_t i = 0; status == ST_OK && i < sources->count; i++) {
+        bool twice = i > 0 && rows_by_time(&rows[i - 1], &rows[i]) == 0 &&
+                     rows[i - 1].boot_at_us == rows[i].boot_at_us;
+        if (!twice && !is_sealed(sealed, &rows[i]))
+            status = block_point(&rows[i], pool, tag, sealed, &points, err);
+    }
+    for (size_t i = 0; status == ST_OK && i < points.count; i++)
+        status = points_add(sealed, &points.items[i], err);
+    return status;
+}
+
+/* ---- of chunks ------------------------------------------------------------- */
+
+struct wanted {
+    int64_t host_key;
+    enum pool pool;
+    uint32_t tag;
+};
+
+static enum status keep_raw(struct sources *sources, const struct sealed_snapshot *s,
+                            int64_t boot_at_us, struct err *err)
+{
+    struct chain_row row = {.taken_at_us = s->taken_at_us,
+                            .boot_at_us = boot_at_us,
+                            .sequence = s->sequence,
+                            .base = s->base,
+                            .block = arena_strndup(&sources->arena, s->raw, s->raw_length),
+                            .block_length = s->raw_length};
+    if (row.block == NULL)
+        return err_set(err, ST_NOMEM, "could not read a series: out of memory");
+    return sources_add(sources, &row, err);
+}
+
+static enum status sealed_points(const struct sealed *sealed, int64_t boot_at_us,
+                                 const struct wanted *wanted, struct points *points,
+                                 struct sources *sources, struct err *err)
+{
+    struct sealed_value values[SEALED_SNAPSHOTS_MAX];
+    enum status status = sealed_series(sealed, wanted->pool, wanted->tag, values, err);
+    for (size_t i = 0; status == ST_OK && i < sealed_count(sealed); i++) {
+        const struct sealed_snapshot *s = sealed_at(sealed, i);
+        struct point point = {
+            .t_us = s->taken_at_us,
+            .boot_at_us = boot_at_us,
+            .sequence = s->sequence,
+            .known = values[i].known,
+            .allocs = values[i].allocs,
+            .frees = values[i].frees,
+            .bytes = values[i].bytes,
+        };
+        status = s->raw != NULL ? keep_raw(sources, s, boot_at_us, err)
+                                : points_add(points, &point, err);
+    }
+    return status;
+}
+
+static void cleanup_sealed(struct sealed **sealed)
+{
+    sealed_free(*sealed);
+}
+
+static enum status chunk_points(const struct db_result *rows, size_t i, const struct wanted *wanted,
+                                struct points *points, struct sources *sources, struct err *err)
+{
+    CLEANUP(cleanup_sealed) struct sealed *sealed = NULL;
+    size_t head_length, length;
+    const void *head = db_bytes(rows, i, 3, &head_length);
+    const void *data = db_bytes(rows, i, 5, &length);
+    enum status status = ST_OK;
+    if (db_null(rows, i, 4)) {
+        status = sealed_open_parts(head, head_length, data, length, &sealed, err);
+    } else {
+        size_t place = (size_t)db_i64(rows, i, 4);
+        status = sealed_open_group(head, head_length, place == 0 ? SEALED_NO_GROUP : place - 1,
+                                   data, length, &sealed, err);
+    }
+    return status == ST_OK
+               ? sealed_points(sealed, db_time(rows, i, 1), wanted, points, sources, err)
+               : status;
+}
+
+/* The points of a window of spans. Damaged chunks are left out, and told. */
+static enum status window_points(struct db *db, const struct wanted *wanted, int64_t from_us,
+                                 int64_t to_us, struct points *points, struct sources *sources,
+                                 struct err *err)
+{
+    AUTO_DBRESULT struct db_result *rows = NULL;
+    struct db_params params = range_of(wanted->host_key, from_us, to_us);
+    db_p_i32(&params, sealed_slice_key(wanted->pool, wanted->tag));
+    enum status status = db_exec(db, &statements[CHUNKS], &params, &rows, err);
+    size_t count = status == ST_OK ? db_rows(rows) : 0;
+    for (size_t i = 0; status == ST_OK && i < count; i++) {
+        struct err why = {0};
+        status = chunk_points(rows, i, wanted, points, sources, &why);
+        if (status == ST_MALFORMED) {
+            damage_tell(wanted->host_key, db_time(rows, i, 0), db_time(rows, i, 1),
+                        (int32_t)db_i64(rows, i, 2), why.message);
+            status = ST_OK;
+        } else if (status != ST_OK) {
+            return err_set(err, status, "%s", why.message);
+        }
+    }
+    return status;
+}
+
+/* ---- all of it ------------------------------------------------------------- */
+
+static enum status series_fill(const struct points *points, int64_t from_us, int64_t to_us,
                                struct series *ret_series, struct err *err)
 {
     struct series series = {0};
@@ -128,7 +471,8 @@ static enum status series_fill(const struct points *points, int64_t from_us,
     }
     for (size_t i = 0; i < n; i++) {
         const struct point *point = &points->items[i];
-        if (point->t_us < from_us) /* read only for what rests on it */
+        /* The rest was read for what rests on it, or because its chunk was. */
+        if (point->t_us < from_us || point->t_us > to_us)
             continue;
         size_t k = series.count++;
         series.t_us[k] = point->t_us;
@@ -157,107 +501,30 @@ static enum status series_start(struct db *db, int64_t host_key, int64_t from_us
     return status;
 }
 
-/* The tag's values in each chunk of a range, read once a chunk. */
-struct sealed_values {
-    const struct blocks *blocks;
-    struct sealed_value **values; /* of blocks->chunks[i]; NULL: not read yet */
-};
-
-static void sealed_values_done(struct sealed_values *of)
-{
-    for (size_t i = 0; of->values != NULL && i < of->blocks->chunk_count; i++)
-        free(of->values[i]);
-    free(of->values);
-}
-
-static enum status sealed_values_read(struct sealed_values *of, const struct sealed *sealed,
-                                      enum pool pool, uint32_t tag,
-                                      const struct sealed_value **ret_values, struct err *err)
-{
-    size_t c = 0;
-    while (of->blocks->chunks[c].sealed != sealed)
-        c++;
-    if (of->values == NULL)
-        of->values = calloc(of->blocks->chunk_count, sizeof *of->values);
-    if (of->values != NULL && of->values[c] == NULL) {
-        struct sealed_value *values = calloc(sealed_count(sealed) + 1, sizeof *values);
-        enum status status =
-            values == NULL ? ST_NOMEM : sealed_series(sealed, pool, tag, values, err);
-        if (status != ST_OK) {
-            free(values);
-            return status == ST_NOMEM
-                       ? err_set(err, status, "could not read a series: out of memory")
-                       : status;
-        }
-        of->values[c] = values;
-    }
-    if (of->values == NULL)
-        return err_set(err, ST_NOMEM, "could not read a series: out of memory");
-    *ret_values = of->values[c];
-    return ST_OK;
-}
-
-static enum status row_point(const struct chain_row *row, struct sealed_values *sealed,
-                             enum pool pool, uint32_t tag, const struct points *points,
-                             struct point *ret_point, struct err *err)
-{
-    const struct sealed_value *values = NULL;
-    if (row->block != NULL)
-        return point_read(row, pool, tag, points, ret_point, err);
-    enum status status = sealed_values_read(sealed, row->sealed, pool, tag, &values, err);
-    if (status != ST_OK)
-        return status;
-    const struct sealed_value *value = &values[row->sealed_index];
-    *ret_point = (struct point){
-        .t_us = row->taken_at_us,
-        .boot_at_us = row->boot_at_us,
-        .sequence = row->sequence,
-        .known = value->known,
-        .allocs = value->allocs,
-        .frees = value->frees,
-        .bytes = value->bytes,
-    };
-    return ST_OK;
-}
-
-/* The points of one window. Damaged rows are left out, and damaged blocks: the rest is shown. */
-static enum status window_points(const struct blocks *blocks, enum pool pool, uint32_t tag,
-                                 struct points *points, struct err *err)
-{
-    CLEANUP(sealed_values_done) struct sealed_values sealed = {.blocks = blocks};
-    enum status status = ST_OK;
-    for (size_t i = 0; status == ST_OK && i < blocks->count; i++) {
-        struct point point;
-        if (blocks->rows[i].damaged)
-            continue;
-        status = row_point(&blocks->rows[i], &sealed, pool, tag, points, &point, err);
-        if (status == ST_OK)
-            status = points_add(points, &point, err);
-        else if (status == ST_MALFORMED)
-            status = ST_OK;
-    }
-    return status;
-}
-
 enum status store_series_read(struct db *db, int64_t host_key, enum pool pool, uint32_t tag,
                               int64_t from_us, int64_t to_us, struct series *ret_series,
                               struct err *err)
 {
     CLEANUP(points_done) struct points points = {0};
+    CLEANUP(sources_done) struct sources sources = {0};
+    struct wanted wanted = {host_key, pool, tag};
     int64_t start_us = from_us;
     enum status status = series_start(db, host_key, from_us, &start_us, err);
-    for (; status == ST_OK && start_us <= to_us; start_us += WINDOW_US) {
-        AUTO_BLOCKS struct blocks blocks = {0};
-        int64_t end_us = start_us + WINDOW_US - 1 < to_us ? start_us + WINDOW_US - 1 : to_us;
-        status = blocks_read_tables(db, host_key, start_us, end_us, &blocks, err);
-        if (status == ST_OK)
-            status = window_points(&blocks, pool, tag, &points, err);
+    if (status == ST_OK)
+        status = sources_read(db, host_key, start_us, to_us, &sources, err);
+    for (int64_t at = span_start(start_us); status == ST_OK && at <= to_us; at += WINDOW_US) {
+        int64_t end_us = at + WINDOW_US - 1 < to_us ? at + WINDOW_US - 1 : to_us;
+        status = window_points(db, &wanted, at, end_us, &points, &sources, err);
     }
-    return status == ST_OK ? series_fill(&points, from_us, ret_series, err) : status;
+    points_sort(&points);
+    if (status == ST_OK && sources.count > 0) {
+        status = block_points(&sources, pool, tag, &points, err);
+        points_sort(&points);
+    }
+    return status == ST_OK ? series_fill(&points, from_us, to_us, ret_series, err) : status;
 }
 
-/* ---- totals and boots
- * ---------------------------------------------------------------------------- */
+/* ---- totals and boots ------------------------------------------------------ */
 
 void totals_series_done(struct totals_series *series)
 {

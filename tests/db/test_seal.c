@@ -13,6 +13,7 @@
 
 #include <check.h>
 
+#include <stdio.h>
 #include <string.h>
 
 Suite *seal_suite(void);
@@ -418,12 +419,75 @@ START_TEST(seal_rows_from_before_read_the_same_beside_new_ones)
     /* What a database held before 0010: block and detail in the row itself. */
     pg_sql(&pg, "UPDATE snapshot s SET block = b.block, detail = coalesce(s.detail, '{}') ||"
                 " coalesce(b.detail, '{}') FROM snapshot_block b WHERE b.host_id = s.host_id"
-                " AND b.taken_at = s.taken_at; TRUNCATE snapshot_block");
+                " AND b.taken_at = s.taken_at; TRUNCATE snapshot_block;"
+                " INSERT INTO job_mark SELECT 'blocks in rows', max(taken_at) FROM snapshot");
     check_all(&world, "h1");
     send_range(&world, "h1", 50, DOCS);
     check_all(&world, "h1");
     seal();
     check_all(&world, "h1");
+    arena_done(&world.arena);
+}
+END_TEST
+
+START_TEST(seal_chunks_without_a_head_read_the_same_and_are_written_anew)
+{
+    struct world world;
+    world_make(&world, 17);
+    send_range(&world, "h1", 0, DOCS - 20);
+    seal();
+    ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM snapshot_chunk WHERE head IS NOT NULL"
+                                    " AND group_ends IS NOT NULL"),
+                     4);
+    pg_sql(&pg, "UPDATE snapshot_chunk SET chunk = head || chunk, head = NULL, group_keys = NULL,"
+                " group_ends = NULL");
+    check_all(&world, "h1");
+    send_range(&world, "h1", DOCS - 20, DOCS);
+    seal();
+    check_all(&world, "h1");
+    ck_assert_int_eq(pg_number(&pg, "SELECT count(*) FROM snapshot_chunk WHERE head IS NULL"), 3);
+    arena_done(&world.arena);
+}
+END_TEST
+
+static void file_as_chunk(const char *path)
+{
+    AUTO_STRBUF struct strbuf sql = STRBUF_INIT;
+    AUTO_FILE FILE *file = fopen(path, "rb");
+    ck_assert_msg(file != NULL, "could not open %s (tests run in the top folder)", path);
+    pg_sql(&pg,
+           "SELECT partition_ensure('snapshot_chunk', ARRAY['2023-11-14 18:00+00'::timestamptz])");
+    strbuf_puts(&sql, "INSERT INTO snapshot_chunk SELECT host_id, '2023-11-14 18:00+00',"
+                      " '2023-07-22 04:26:40.000001+00', 0, 12, now(), '\\x");
+    for (int byte; (byte = fgetc(file)) != EOF;)
+        strbuf_printf(&sql, "%02x", (unsigned)byte);
+    strbuf_puts(&sql, "' FROM host WHERE id = 'h1'");
+    pg_sql(&pg, sql.data);
+}
+
+/* A database that had chunks before the form changed: one of tests/data/chunk. Its text says that a
+ * row 179d2193 had 876939217 allocations in the first of its twelve snapshots. */
+START_TEST(seal_chunks_of_the_first_version_are_read)
+{
+    struct world world;
+    struct series series;
+    bool seen = false;
+    world_make(&world, 18);
+    send_range(&world, "h1", 0, 2);
+    file_as_chunk("tests/data/chunk/v1_small.bin");
+    struct db *db = lease();
+    int64_t from = 1699984800ll * US_PER_SECOND;
+    ck_assert_int_eq(store_series_read(db, key_of(db, "h1"), POOL_NONPAGED, 0x179d2193, from,
+                                       from + 12 * US_PER_HOUR, &series, NULL),
+                     ST_OK);
+    ck_assert_uint_eq(series.count, 12);
+    for (size_t i = 0; i < series.count; i++) {
+        ck_assert(i == 0 || series.t_us[i - 1] < series.t_us[i]);
+        seen = seen || (series.t_us[i] == 1700007831094172 && series.allocs[i] == 876939217);
+    }
+    ck_assert(seen);
+    series_done(&series);
+    db_release(db);
     arena_done(&world.arena);
 }
 END_TEST
@@ -526,6 +590,10 @@ END_TEST
 
 /* ---- damage ---------------------------------------------------------------- */
 
+#define FLIP_LAST                                                                                  \
+    "UPDATE snapshot_chunk SET chunk = set_byte(chunk, length(chunk) - 1,"                         \
+    " get_byte(chunk, length(chunk) - 1) # 16)"
+
 START_TEST(seal_damaged_chunk_is_named_and_the_rest_is_served)
 {
     struct world world;
@@ -534,10 +602,10 @@ START_TEST(seal_damaged_chunk_is_named_and_the_rest_is_served)
     world_make(&world, 10);
     send_range(&world, "h1", 0, DOCS - 5);
     seal();
-    /* The second span: 36 to 71, of which 36 to 59 belong to the first boot. */
-    pg_sql(&pg, "UPDATE snapshot_chunk SET chunk = set_byte(chunk, 40, get_byte(chunk, 40) # 16)"
-                " WHERE boot_at = (SELECT min(boot_at) FROM snapshot)"
-                " AND span_at = (SELECT min(span_at) + '6 h' FROM snapshot_chunk)");
+    /* The second span: 36 to 71, of which 36 to 59 belong to the first boot. The last byte is of
+     * paged rows. */
+    pg_sql(&pg, FLIP_LAST " WHERE boot_at = (SELECT min(boot_at) FROM snapshot)"
+                          " AND span_at = (SELECT min(span_at) + '6 h' FROM snapshot_chunk)");
     struct db *db = lease();
     int64_t key = key_of(db, "h1");
     ck_assert_int_eq(store_snapshot_at(db, key, taken(40), &s, &err), ST_MALFORMED);
@@ -553,6 +621,7 @@ START_TEST(seal_damaged_chunk_is_named_and_the_rest_is_served)
                      ST_OK);
     ck_assert_uint_eq(walk.next, DOCS - 5);
     check_series(db, &rest, key, POOL_PAGED);
+    check_series(db, &world, key, POOL_NONPAGED); /* another group: not touched by it */
     db_release(db);
     /* A late document does not write over what somebody may want to mend. */
     struct snapshot *late = document(&world, "h1", 50, SIZE_MAX);
@@ -569,10 +638,10 @@ START_TEST(seal_damaged_chunk_is_named_and_the_rest_is_served)
     snapshot_done(&s);
     db_release(db);
     /* Mended, everything is there again. */
-    pg_sql(&pg, "UPDATE snapshot_chunk SET chunk = set_byte(chunk, 40, get_byte(chunk, 40) # 16)"
-                " WHERE boot_at = (SELECT min(boot_at) FROM snapshot) AND part = 0"
-                " AND span_at = (SELECT min(span_at) + '6 h' FROM snapshot_chunk);"
-                " DELETE FROM snapshot WHERE sequence = 2000");
+    pg_sql(&pg, FLIP_LAST " WHERE boot_at = (SELECT min(boot_at) FROM snapshot) AND part = 0"
+                          " AND span_at = (SELECT min(span_at) + '6 h' FROM snapshot_chunk);"
+                          " DELETE FROM snapshot_chunk WHERE part = 1;"
+                          " DELETE FROM snapshot WHERE sequence = 2000");
     check_all(&world, "h1");
     arena_done(&world.arena);
 }
@@ -684,6 +753,8 @@ Suite *seal_suite(void)
     tcase_add_test(tc, seal_repeats_of_sealed_documents_are_duplicates);
     tcase_add_test(tc, seal_without_boot_or_sequence_comes_back);
     tcase_add_test(tc, seal_rows_from_before_read_the_same_beside_new_ones);
+    tcase_add_test(tc, seal_chunks_without_a_head_read_the_same_and_are_written_anew);
+    tcase_add_test(tc, seal_chunks_of_the_first_version_are_read);
     tcase_add_loop_test(tc, seal_crash_at_any_step_loses_and_doubles_nothing, 0, 2);
     tcase_add_test(tc, seal_straggler_keeps_its_partition_until_it_is_sealed);
     tcase_add_test(tc, seal_damaged_chunk_is_named_and_the_rest_is_served);

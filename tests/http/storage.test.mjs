@@ -70,11 +70,22 @@ test('a chunk with any bit flipped is named, and all else is served', async () =
   const length = Number(sql(`SELECT length(chunk) FROM snapshot_chunk WHERE ${where}`));
   const rest = whole.slice(STEPS);
   const places = [0, 3, 4, ...Array.from({ length: 9 }, (_, i) => 5 + Math.floor((length - 10) * i / 8)), length - 4, length - 1];
-  const flip = (place, bit) => sql(`UPDATE snapshot_chunk SET chunk = set_byte(chunk, ${place}, get_byte(chunk, ${place}) # ${1 << bit}) WHERE ${where}`);
+  const flip = (place, bit, column = 'chunk') => sql(`UPDATE snapshot_chunk SET ${column} = set_byte(${column}, ${place}, get_byte(${column}, ${place}) # ${1 << bit}) WHERE ${where}`);
+  let hit = 0;
   for (const [i, place] of places.entries()) {
     flip(place, i % 8);
-    assert.deepEqual(await series(A), rest, `byte ${place} of ${length}`);
+    assert.equal((await get(`/hosts/${A}/tags?at=${iso(at(10) + 1000)}`)).status, 404, `byte ${place} of ${length}`);
+    const left = await series(A); // a tag in another group than the damaged one loses nothing
+    assert.deepEqual(left, left.length === rest.length ? rest : whole, `byte ${place} of ${length}`);
+    hit += left.length === rest.length;
     flip(place, i % 8);
+  }
+  assert.ok(hit > 0);
+  const head = Number(sql(`SELECT length(head) FROM snapshot_chunk WHERE ${where}`));
+  for (let place = 0; place < head; place += 3) {
+    flip(place, place % 8, 'head');
+    assert.deepEqual(await series(A), rest, `byte ${place} of ${head} of the head`);
+    flip(place, place % 8, 'head');
   }
   assert.deepEqual(await series(A), whole, 'mended');
 

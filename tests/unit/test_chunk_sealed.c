@@ -303,6 +303,12 @@ START_TEST(chunk_sealed_group_in_the_place_of_another_is_malformed)
     ck_assert_int_eq(
         sealed_open_group(chunk.data, slices.head_length, 0, first, length, &sealed, NULL), ST_OK);
     sealed_free(sealed);
+    /* No group at all: the keys, and no row. */
+    ck_assert_int_eq(
+        sealed_open_group(chunk.data, slices.head_length, SEALED_NO_GROUP, NULL, 0, &sealed, NULL),
+        ST_OK);
+    check_series(sealed, &model, POOL_NONPAGED, 1);
+    sealed_free(sealed);
     sealed_slices_done(&slices);
     sealed_model_done(&model);
 }
