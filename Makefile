@@ -216,7 +216,7 @@ build/tools/peer: tests/bench/peer.c common/strbuf.c common/utf8.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -Wall -Wextra -o $@ $^ -lpq -lpthread -lm
 
 # Sizes on disk and reading times, with the store itself.
-STORE_BENCH := tests/bench/store_main.c tests/bench/store_storage.c tests/bench/store_query.c tests/bench/store_lines.c \
+STORE_BENCH := tests/bench/store_main.c tests/bench/store_storage.c tests/bench/store_query.c tests/bench/store_pass.c tests/bench/store_lines.c \
                tests/support/churn.c tests/support/fleetgen.c agent/core/changes.c agent/core/gzip.c
 $(B)/bench-store: $(call objects,$(STORE_BENCH)) $(B)/libserver.a
 	$(call say,LINK,$@)

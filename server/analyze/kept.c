@@ -59,9 +59,21 @@ void kept_free(struct kept *kept)
     free(kept);
 }
 
+bool kept_knows(const struct kept *kept, int64_t taken_at_us, int64_t received_us)
+{
+    return kept->pick_count > 0 && taken_at_us <= kept_taken_us(kept) &&
+           received_us <= kept->received_us;
+}
+
 bool kept_lost(const struct kept *kept)
 {
     return kept->lost;
+}
+
+bool kept_is_named(const struct kept *kept, const char *name)
+{
+    const char *known = kept->host.name;
+    return name == NULL || known == NULL ? name == known : strcmp(name, known) == 0;
 }
 
 int64_t kept_taken_us(const struct kept *kept)
@@ -261,11 +273,12 @@ static enum status take_logs(struct kept *kept, const struct analyze_point *poin
             return ST_NOMEM;
     }
     for (size_t i = 0; i < point->event_count; i++) {
-        if (is_failure(&point->events[i]) &&
-            !add_event(kept, &point->events[i], point->taken_at_us))
+        if (!is_failure(&point->events[i]))
+            continue;
+        if (!add_event(kept, &point->events[i], point->taken_at_us))
             return ST_NOMEM;
+        kept->urgent = true;
     }
-    kept->details_us = point->taken_at_us;
     return ST_OK;
 }
 
@@ -297,7 +310,9 @@ static enum status take_details(struct kept *kept, const struct analyze_point *p
     enum status status = add_lists(&kept->first, point, KEPT_MORE);
     if (status == ST_OK && point->object_count + point->process_count > 0)
         status = take_newest(kept, point);
-    return status == ST_OK ? take_logs(kept, point) : status;
+    kept->details_us = point->taken_at_us;
+    kept->urgent = kept->urgent || point->session_count > 0;
+    return status;
 }
 
 /* Of lists only the first and the newest are wanted. */
@@ -320,6 +335,7 @@ enum status kept_details(struct kept *kept, const struct reader *reader)
             newest.process_count = point->process_count;
         }
     }
+    kept->details_us = kept_taken_us(kept);
     return status == ST_OK ? take_newest(kept, &newest) : status;
 }
 
@@ -484,10 +500,9 @@ enum status kept_put(struct kept *kept, const struct kept_document *document)
     unsigned has = 0;
     if (kept->lost)
         return ST_OK;
-    bool newer = document->point.taken_at_us > kept_taken_us(kept);
-    if (!newer && document->received_us <= kept->received_us)
-        return ST_OK; /* it is in what was read */
-    if (!newer || !goes_on(kept, document)) {
+    if (kept_knows(kept, document->point.taken_at_us, document->received_us))
+        return ST_OK;
+    if (document->point.taken_at_us <= kept_taken_us(kept) || !goes_on(kept, document)) {
         kept->lost = true;
         return ST_OK;
     }
@@ -505,6 +520,8 @@ enum status kept_put(struct kept *kept, const struct kept_document *document)
     }
     if (status == ST_OK && !kept->lost && document->details)
         status = take_details(kept, &document->point);
+    if (status == ST_OK && !kept->lost)
+        status = take_logs(kept, &document->point);
     kept->lost = kept->lost || status != ST_OK;
     return status;
 }

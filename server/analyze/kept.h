@@ -29,12 +29,16 @@ struct kept_document {
     int64_t base;
     int64_t received_us;
     bool complete; /* its tables are whole; else changes to `base` */
-    bool details;  /* objects, processes, sessions and events are told */
+    bool details;  /* objects and processes are told; else only what the point has of the others */
 };
 /* In the order of taken_at. ST_NOMEM, the host is lost then. */
 enum status kept_put(struct kept *kept, const struct kept_document *document) MUST_CHECK;
 
+/* The document is in what was read or put on. */
+bool kept_knows(const struct kept *kept, int64_t taken_at_us, int64_t received_us);
+
 bool kept_lost(const struct kept *kept);
+bool kept_is_named(const struct kept *kept, const char *name); /* NULL: unknown */
 /* Facts of another time than those read would hold: they must be told anew (analysis_tell). */
 bool kept_facts_due(const struct kept *kept);
 /* Whether the details of its next document matter now: they cost more than its rows. */

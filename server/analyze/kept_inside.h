@@ -17,6 +17,11 @@
 /* Picks that are kept as they are: 2 kB each for 140 rows, and packing costs as much as ten
  * features. Chosen. */
 #define KEPT_FRESH 8
+/* A row that grows is judged again when it has gone so much further, of its growth; and each row of
+ * a host with news after a part of the age that its features may reach. Chosen: ten minutes of an
+ * hour, in which a leak of three hours is named; its growth is told to 5 %. */
+#define KEPT_GONE_SHARE 0.05
+#define KEPT_NEWS_SHARE 6
 /* Bounds against hosts that tell endlessly. Chosen: a terminal server has some hundred sessions. */
 #define KEPT_SESSIONS 4096u
 #define KEPT_EVENTS   256u
@@ -105,6 +110,7 @@ struct kept {
     double ram; /* as the rows were chosen by */
     bool lost;
     bool news;                     /* since it was judged */
+    bool urgent;                   /* and such that it must be judged at once */
     int64_t judged_us;             /* as of; TIME_UNKNOWN: never */
     const struct fault *fault;     /* of the newest snapshot */
     int64_t fault_us;              /* when that was taken */
@@ -156,6 +162,8 @@ void *kept_grow(void *data, size_t *room, size_t wanted, size_t size);
         grown_ != NULL;                                                                            \
     })
 
+/* Gives back what arrays have beyond what they hold. */
+void kept_fit(struct kept *kept);
 /* Which picks the grid has as of a moment; returns how many. */
 size_t kept_live(const struct kept *kept, int64_t as_of_us, bool *ret_live);
 /* Values of one row at all picks. */

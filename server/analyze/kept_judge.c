@@ -158,21 +158,27 @@ struct judging {
     const struct feature *features; /* as they were */
     int64_t as_of_us;
     int64_t age_us;
+    double least;              /* that a row must move to matter */
     struct kept_value *values; /* of one row, at all picks */
 };
 
-/* Does the row stay within what this boot has shown, and is that known of late? */
-static bool stays(const struct judging *judging, const struct kept_row *row, double least)
+/* Does the row stay within what this boot has shown, and is that known of late? One that grows is
+ * as it was until it has gone a little further. */
+static bool stays(const struct judging *judging, const struct kept_row *row)
 {
+    const struct feature *feature;
     double now = (double)row->now.bytes;
-    if (judging->age_us == 0 || row->judged_us == TIME_UNKNOWN ||
-        judging->as_of_us - row->judged_us >= judging->age_us)
+    double least = judging->least;
+    if (judging->age_us == 0 || judging->as_of_us - row->judged_us >= judging->age_us)
         return false;
     if (row->feature == UINT32_MAX)
         return !rows_is_moving(judging->reader->host.ram, now, (double)row->lowest,
                                (double)row->highest, 1);
-    return judging->features[row->feature].curve == NULL &&
-           now <= (double)row->boot_highest + least && now >= (double)row->boot_lowest - least;
+    feature = &judging->features[row->feature];
+    if (feature->curve != NULL)
+        return fabs(now - (double)feature->bytes) <=
+               fmax(least, KEPT_GONE_SHARE * (double)feature->growth);
+    return now <= (double)row->boot_highest + least && now >= (double)row->boot_lowest - least;
 }
 
 /* The course of one row into the first place of `rows`; false: it does not matter. */
@@ -213,7 +219,6 @@ static enum status judge_pool(struct judging *judging, enum pool pool)
     struct reader *reader = judging->reader;
     struct kept_table *table = &judging->kept->tables[pool];
     struct rows rows = {.reader = reader, .pool = pool};
-    double least = fmax(ROW_FLOOR_BYTES, ROW_FLOOR_SHARE * reader->host.ram);
     if (rows_newest(reader, pool) == NULL)
         return ST_OK;
     reader->host.rows[pool] = table->levels;
@@ -226,7 +231,8 @@ static enum status judge_pool(struct judging *judging, enum pool pool)
         uint32_t had = row->feature;
         enum status status = ST_OK;
         uint32_t place = (uint32_t)reader->host.feature_count;
-        if (stays(judging, row, least)) {
+        bool curve = had != UINT32_MAX && judging->features[had].curve != NULL;
+        if (!curve && stays(judging, row)) { /* curves of a host are of one moment */
             if (had == UINT32_MAX)
                 continue;
             struct feature feature = judging->features[had];
@@ -286,6 +292,18 @@ static enum status tell(struct kept *kept, struct reader *reader, const struct a
     return ST_OK;
 }
 
+/* Hosts that were read at once do not all come due at once. */
+#define PHASES          16
+#define PHASE_SPREAD_US (10 * US_PER_MINUTE)
+
+static int64_t phase_of(const struct kept *kept)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (const char *at = kept->host.id == NULL ? "" : kept->host.id; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    return (hash ^ hash >> 16) % PHASES;
+}
+
 static enum status keep_fault(struct kept *kept, const struct reader *reader,
                               const struct analyze_host *host)
 {
@@ -318,8 +336,10 @@ static enum status keep_all(struct kept *kept, struct reader *reader,
     if (status == ST_OK)
         status = kept_details(kept, reader);
     kept->ram = reader->host.ram;
-    kept->lost = false;
-    kept->judged_us = as_of_us;
+    kept->host.id = reader->host.id;
+    kept->lost = kept->urgent = kept->news = false;
+    kept->judged_us = as_of_us - phase_of(kept) * (PHASE_SPREAD_US / PHASES);
+    kept_fit(kept);
     return status == ST_OK ? kept_pack(kept, as_of_us) : status;
 }
 
@@ -351,7 +371,7 @@ enum status fleet_tell(struct fleet *fleet, struct kept *kept, const struct anal
     enum status status = tell(kept, reader, host);
     if (status == ST_OK)
         kept->host = reader->host;
-    kept->news = true;
+    kept->urgent = true;
     return status;
 }
 
@@ -384,6 +404,11 @@ static void open_host(struct reader *reader, const struct kept *kept)
                                        .change_count = was->change_count};
 }
 
+static double least_of(const struct kept *kept)
+{
+    return fmax(ROW_FLOOR_BYTES, ROW_FLOOR_SHARE * kept->ram);
+}
+
 static enum status judge(struct fleet *fleet, struct reader *reader, struct kept *kept,
                          struct layout *layout, int64_t as_of_us, int64_t age_us)
 {
@@ -396,6 +421,7 @@ static enum status judge(struct fleet *fleet, struct reader *reader, struct kept
                               .features = kept->features,
                               .as_of_us = as_of_us,
                               .age_us = age_us,
+                              .least = least_of(kept),
                               .values = values};
     enum status status = values == NULL ? ST_NOMEM : reader_header(reader, &host);
     if (reader->host.ram < kept->ram || reader->host.ram > kept->ram)
@@ -407,6 +433,49 @@ static enum status judge(struct fleet *fleet, struct reader *reader, struct kept
     if (status == ST_OK)
         status = reader_signs(reader);
     return status == ST_OK ? keep_features(kept, reader) : status;
+}
+
+/* Without news a host may stay as it was for age_us; with news but no row that left what was known
+ * of it, for a sixth of that. */
+static bool may_stay(struct reader *reader, struct kept *kept, int64_t as_of_us, int64_t age_us)
+{
+    struct judging judging = {.kept = kept,
+                              .reader = reader,
+                              .features = kept->features,
+                              .as_of_us = as_of_us,
+                              .age_us = age_us,
+                              .least = least_of(kept)};
+    if (age_us == 0 || kept->urgent || kept->judged_us == TIME_UNKNOWN ||
+        as_of_us - kept->judged_us >= (kept->news ? age_us / KEPT_NEWS_SHARE : age_us))
+        return false;
+    reader->host.ram = kept->ram;
+    for (int pool = 0; kept->news && pool < POOL_COUNT; pool++) {
+        for (size_t r = 0; r < kept->tables[pool].row_count; r++) {
+            if (!stays(&judging, &kept->tables[pool].rows[r]))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* What costs nothing is of now. */
+static void stay(struct kept *kept)
+{
+    for (int pool = 0; pool < POOL_COUNT; pool++) {
+        const struct kept_table *table = &kept->tables[pool];
+        if (kept->host.rows[pool] != NULL) {
+            kept->host.rows[pool] = table->levels;
+            kept->host.row_count[pool] = table->level_count;
+        }
+        for (size_t r = 0; r < table->row_count; r++) {
+            struct feature *feature = table->rows[r].feature == UINT32_MAX
+                                          ? NULL
+                                          : &kept->features[table->rows[r].feature];
+            if (feature != NULL && feature->curve == NULL)
+                feature->bytes = (float)(double)table->rows[r].now.bytes;
+        }
+    }
+    kept->host.totals = kept->merged;
 }
 
 static bool fault_is_seen(const struct kept *kept, int64_t as_of_us)
@@ -428,8 +497,8 @@ enum status fleet_add_kept(struct fleet *fleet, struct kept *kept, int64_t as_of
         return ST_OK;
     if (reader == NULL || !reader_make_room(fleet) || !layout_alloc(&layout, kept))
         return ST_NOMEM;
-    if (!kept->news && age_us > 0 && kept->judged_us != TIME_UNKNOWN &&
-        as_of_us - kept->judged_us < age_us) {
+    if (may_stay(reader, kept, as_of_us, age_us)) {
+        stay(kept);
         fleet->hosts[fleet->count++] = kept->host;
         return ST_OK;
     }
@@ -439,7 +508,7 @@ enum status fleet_add_kept(struct fleet *fleet, struct kept *kept, int64_t as_of
         return status == ST_NOT_FOUND ? ST_OK : status;
     status = judge(fleet, reader, kept, &layout, as_of_us, age_us);
     kept->judged_us = as_of_us;
-    kept->news = false;
+    kept->news = kept->urgent = false;
     if (status == ST_OK)
         fleet->hosts[fleet->count++] = kept->host;
     else

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHANGED_BYTES  1u
-#define CHANGED_ALLOCS 2u
-#define CHANGED_HELD   4u /* allocs - frees */
-#define STEP_MAX       (1 + 3 * VARINT_MAX)
+#define CHANGED_BYTES 1u
+#define CHANGED_FREES 2u
+#define CHANGED_HELD  4u /* allocs - frees */
+#define STEP_MAX      (1 + 3 * VARINT_MAX)
 
 void *kept_grow(void *data, size_t *room, size_t wanted, size_t size)
 {
@@ -53,50 +53,83 @@ size_t kept_live(const struct kept *kept, int64_t as_of_us, bool *ret_live)
     return count;
 }
 
-static unsigned char *put_step(unsigned char *at, const struct kept_value *before,
-                               const struct kept_value *now)
+/* Blocks of a row mostly have one size, so that bytes follow from what is held. */
+static uint64_t bytes_guess(const struct kept_value *before, uint32_t held)
 {
+    uint32_t had = counter_delta(before->allocs, before->frees);
+    uint64_t block = had == 0 ? 0 : before->bytes / had;
+    return before->bytes + block * (uint64_t)(int64_t)(int32_t)held;
+}
+
+/* A course on its way, the same for both sides. */
+struct course {
+    struct kept_value value;
+    int64_t at_us;
+    int64_t step_us; /* of the step before; 0: there was none */
+    uint32_t frees;  /* that it brought */
+};
+
+/* What is freed mostly goes on as it did. */
+static uint32_t frees_guess(const struct course *course, int64_t at_us)
+{
+    uint64_t before = (uint64_t)course->step_us / US_PER_SECOND;
+    uint64_t now = before == 0 ? 0 : (uint64_t)(at_us - course->at_us) / US_PER_SECOND;
+    return before == 0 ? 0 : (uint32_t)((uint64_t)course->frees * now / before);
+}
+
+static void step_done(struct course *course, const struct kept_value *now, int64_t at_us)
+{
+    course->step_us = course->at_us == TIME_UNKNOWN ? 0 : at_us - course->at_us;
+    course->frees = counter_delta(now->frees, course->value.frees);
+    course->value = *now;
+    course->at_us = at_us;
+}
+
+static unsigned char *put_step(unsigned char *at, struct course *course,
+                               const struct kept_value *now, int64_t at_us)
+{
+    const struct kept_value *before = &course->value;
     uint32_t held = counter_delta(counter_delta(now->allocs, now->frees),
                                   counter_delta(before->allocs, before->frees));
-    uint32_t allocs = counter_delta(now->allocs, before->allocs);
-    uint64_t bytes = now->bytes - before->bytes;
+    uint32_t frees = counter_delta(now->frees, before->frees) - frees_guess(course, at_us);
+    uint64_t bytes = now->bytes - bytes_guess(before, held);
     unsigned char *what = at++;
     *what = 0;
     if (bytes != 0) {
         *what |= CHANGED_BYTES;
         at = put_varint(at, zigzag64(bytes));
     }
-    if (allocs != 0) {
-        *what |= CHANGED_ALLOCS;
-        at = put_varint(at, zigzag32(allocs));
+    if (frees != 0) {
+        *what |= CHANGED_FREES;
+        at = put_varint(at, zigzag32(frees));
     }
     if (held != 0) {
         *what |= CHANGED_HELD;
         at = put_varint(at, zigzag32(held));
     }
+    step_done(course, now, at_us);
     return at;
 }
 
 /* Our own bytes: not checked. */
-static const unsigned char *get_step(const unsigned char *at, struct kept_value *value)
+static const unsigned char *get_step(const unsigned char *at, struct course *course, int64_t at_us)
 {
     const unsigned char *end = at + STEP_MAX;
     unsigned what = *at++;
-    uint64_t change = 0;
-    uint32_t held = counter_delta(value->allocs, value->frees);
-    if ((what & CHANGED_BYTES) != 0) {
-        at = get_varint(at, end, &change);
-        value->bytes += unzigzag64(change);
-    }
-    if ((what & CHANGED_ALLOCS) != 0) {
-        at = get_varint(at, end, &change);
-        value->allocs += unzigzag32((uint32_t)change);
-    }
-    if ((what & CHANGED_HELD) != 0) {
-        at = get_varint(at, end, &change);
-        held += unzigzag32((uint32_t)change);
-    }
-    value->frees = counter_delta(value->allocs, held);
+    uint64_t bytes = 0, frees = 0, held = 0;
+    struct kept_value now = course->value;
+    if ((what & CHANGED_BYTES) != 0)
+        at = get_varint(at, end, &bytes);
+    if ((what & CHANGED_FREES) != 0)
+        at = get_varint(at, end, &frees);
+    if ((what & CHANGED_HELD) != 0)
+        at = get_varint(at, end, &held);
+    uint32_t more = unzigzag32((uint32_t)held);
+    uint32_t holds = counter_delta(now.allocs, now.frees) + more;
+    now.bytes = bytes_guess(&course->value, more) + unzigzag64(bytes);
+    now.frees += frees_guess(course, at_us) + unzigzag32((uint32_t)frees);
+    now.allocs = now.frees + holds;
+    step_done(course, &now, at_us);
     return at;
 }
 
@@ -105,28 +138,28 @@ void kept_unpack(const struct kept *kept, enum pool pool, size_t row, struct kep
     const struct kept_table *table = &kept->tables[pool];
     const unsigned char *at = table->packed + table->rows[row].at;
     size_t place = row + (pool == POOL_PAGED ? kept->tables[POOL_NONPAGED].row_count : 0);
-    struct kept_value value = {0};
+    struct course course = {.at_us = TIME_UNKNOWN};
     for (size_t p = 0; p < kept->packed_picks; p++) {
-        at = get_step(at, &value);
-        ret_values[p] = value;
+        at = get_step(at, &course, kept->picks[p].taken_at_us);
+        ret_values[p] = course.value;
     }
     for (size_t p = kept->packed_picks; p < kept->pick_count; p++)
         ret_values[p] = kept->fresh[p - kept->packed_picks][place];
 }
 
 /* One row's values at the live picks behind what is packed already. */
-static bool pack_row(struct kept_table *table, const struct kept_value *values, size_t count,
-                     const bool *live)
+static bool pack_row(const struct kept *kept, struct kept_table *table,
+                     const struct kept_value *values, const bool *live)
 {
-    struct kept_value before = {0};
+    struct course course = {.at_us = TIME_UNKNOWN};
+    size_t count = kept->pick_count;
     if (!KEPT_ROOM(table->packed, table->packed_room, table->packed_length + count * STEP_MAX))
         return false;
     unsigned char *at = table->packed + table->packed_length;
     for (size_t p = 0; p < count; p++) {
         if (!live[p])
             continue;
-        at = put_step(at, &before, &values[p]);
-        before = values[p];
+        at = put_step(at, &course, &values[p], kept->picks[p].taken_at_us);
     }
     table->packed_length = (size_t)(at - table->packed);
     return true;
@@ -149,7 +182,7 @@ static bool repack_table(const struct kept *kept, enum pool pool, const bool *li
     for (size_t r = 0; r < table->row_count; r++) {
         kept_unpack(kept, pool, r, values);
         ret_at[r] = (uint32_t)ret_table->packed_length;
-        if (!pack_row(ret_table, values, kept->pick_count, live))
+        if (!pack_row(kept, ret_table, values, live))
             return false;
     }
     fit(ret_table);
@@ -218,6 +251,25 @@ enum status kept_append(struct kept *kept, const struct kept_pick *pick)
     return ST_OK;
 }
 
+static void *shrunk(void *data, size_t *room, size_t count, size_t size)
+{
+    void *exact = realloc(data, (count + 1) * size);
+    if (exact == NULL)
+        return data; /* too large is no harm */
+    *room = count + 1;
+    return exact;
+}
+
+void kept_fit(struct kept *kept)
+{
+    for (int pool = 0; pool < POOL_COUNT; pool++) {
+        struct kept_table *t = &kept->tables[pool];
+        t->levels = shrunk(t->levels, &t->level_room, t->level_count, sizeof *t->levels);
+        t->rows = shrunk(t->rows, &t->row_room, t->row_count, sizeof *t->rows);
+        t->calm = shrunk(t->calm, &t->calm_room, t->calm_count, sizeof *t->calm);
+    }
+}
+
 /* ---- from cold -------------------------------------------------------------- */
 
 struct fleet_row *kept_levels(struct kept *kept, enum pool pool, size_t count)
@@ -277,7 +329,7 @@ enum status kept_course(struct kept *kept, const struct rows *rows,
                              .boot_lowest = lowest,
                              .boot_highest = highest,
                              .present = true};
-    if (!pack_row(table, values, kept->pick_count, live))
+    if (!pack_row(kept, table, values, live))
         return ST_NOMEM;
     table->row_count++;
     return ST_OK;

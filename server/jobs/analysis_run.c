@@ -21,6 +21,7 @@ struct history {
     struct analyze_point *points;
     size_t count;
     size_t capacity;
+    int64_t sequence; /* of the newest */
 };
 
 static void *copy(struct arena *arena, const void *from, size_t count, size_t size, bool *failed)
@@ -105,32 +106,36 @@ static enum status keep_point(const struct snapshot *snapshot, void *arg)
     if (failed)
         return ST_NOMEM;
     history->count++;
+    history->sequence = snapshot->sequence;
     return ST_OK;
 }
 
-static enum status read_facts(struct db *db, int64_t key, int64_t as_of_us, struct arena *arena,
-                              struct store_facts *facts, struct analyze_fact **ret_facts,
-                              struct err *err)
+enum status analysis_read_facts(struct db *db, int64_t key, int64_t as_of_us,
+                                struct store_facts *ret_facts, struct analyze_fact **ret_list,
+                                struct err *err)
 {
-    enum status status = store_host_facts(db, key, as_of_us, facts, err);
+    enum status status = store_host_facts(db, key, as_of_us, ret_facts, err);
 
     if (status != ST_OK)
         return status;
-    struct analyze_fact *to = arena_alloc(arena, facts->count, sizeof *to);
+    struct analyze_fact *to = arena_alloc(&ret_facts->arena, ret_facts->count, sizeof *to);
     if (to == NULL)
         return err_set(err, ST_NOMEM, "could not analyze: out of memory");
-    for (size_t i = 0; i < facts->count; i++)
-        to[i] = (struct analyze_fact){facts->items[i].name, facts->items[i].value,
-                                      facts->items[i].valid_from_us, facts->items[i].valid_to_us};
-    *ret_facts = to;
+    for (size_t i = 0; i < ret_facts->count; i++) {
+        const struct store_fact *fact = &ret_facts->items[i];
+        to[i] =
+            (struct analyze_fact){fact->name, fact->value, fact->valid_from_us, fact->valid_to_us};
+    }
+    *ret_list = to;
     return ST_OK;
 }
 
-static enum status add_host(struct db *db, struct analysis *analysis,
-                            const struct store_host_ref *ref, int64_t as_of_us, struct err *err)
+enum status analysis_read_host(struct db *db, struct analysis *analysis,
+                               const struct store_host_ref *ref, int64_t as_of_us,
+                               struct kept *kept, struct err *err)
 {
     AUTO_STORE_FACTS struct store_facts facts = {0};
-    struct history history = {.capacity = GRID_MAX};
+    struct history history = {.capacity = GRID_MAX, .sequence = SEQUENCE_UNKNOWN};
     struct analyze_fact *list = NULL;
     int64_t grid[GRID_MAX];
     int64_t after_us;
@@ -141,7 +146,7 @@ static enum status add_host(struct db *db, struct analysis *analysis,
     if (history.points == NULL)
         status = err_set(err, ST_NOMEM, "could not analyze: out of memory");
     if (status == ST_OK)
-        status = read_facts(db, ref->key, as_of_us, &history.arena, &facts, &list, err);
+        status = analysis_read_facts(db, ref->key, as_of_us, &facts, &list, err);
     if (status == ST_OK)
         status = store_snapshots_sample(db, ref->key, after_us + 1, as_of_us, grid, grid_count,
                                         keep_point, &history, err);
@@ -152,16 +157,22 @@ static enum status add_host(struct db *db, struct analysis *analysis,
                                     .fact_count = facts.count,
                                     .points = history.points,
                                     .point_count = history.count};
-        status = analysis_add_host(analysis, &host, err);
+        status = kept == NULL
+                     ? analysis_add_host(analysis, &host, err)
+                     : analysis_keep(analysis, kept, &host, history.sequence, clock_wall_us(), err);
     }
     arena_done(&history.arena);
     return status;
 }
 
 /* Both lists are by tag, the driver of most hosts first. */
-static enum status set_owners(struct tag_drivers *drivers, struct analyze_options *options,
-                              struct err *err)
+enum status analysis_read_owners(struct db *db, int64_t as_of_us, struct tag_drivers *drivers,
+                                 struct analyze_options *options, struct err *err)
 {
+    enum status status = store_tag_drivers(db, as_of_us, drivers, err);
+
+    if (status != ST_OK)
+        return status;
     struct analyze_owner *owners = arena_alloc(&drivers->arena, drivers->count, sizeof *owners);
     if (owners == NULL)
         return err_set(err, ST_NOMEM, "could not analyze: out of memory");
@@ -184,9 +195,7 @@ enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict,
     enum status status = db_lease(pool, LEASE_WAIT_US, &db, err);
 
     if (status == ST_OK)
-        status = store_tag_drivers(db, as_of_us, &drivers, err);
-    if (status == ST_OK)
-        status = set_owners(&drivers, &options, err);
+        status = analysis_read_owners(db, as_of_us, &drivers, &options, err);
     if (status == ST_OK)
         status = store_hosts_keys(db, as_of_us, &refs, err);
     if (status == ST_OK)
@@ -194,7 +203,7 @@ enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict,
     for (size_t i = 0; status == ST_OK && i < refs.count; i++) {
         if (stop != NULL && atomic_load(stop))
             return err_set(err, ST_TIMEOUT, "the analysis was given up: the server stops");
-        status = add_host(db, analysis, &refs.items[i], as_of_us, err);
+        status = analysis_read_host(db, analysis, &refs.items[i], as_of_us, NULL, err);
     }
     return status == ST_OK ? analysis_finish(analysis, ret_list, err) : status;
 }

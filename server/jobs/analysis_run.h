@@ -6,8 +6,9 @@
 #ifndef SERVER_JOBS_ANALYSIS_RUN_H
 #define SERVER_JOBS_ANALYSIS_RUN_H
 
-#include "server/analyze/finding.h"
+#include "server/analyze/kept.h"
 #include "server/store/db.h"
+#include "server/store/store_hosts.h"
 #include "server/tagdict/tagdict.h"
 
 #include <stdatomic.h>
@@ -19,6 +20,20 @@ enum status analysis_run(struct db_pool *pool, const struct tagdict *dict, int64
 enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
                                const atomic_bool *stop, struct finding_list *ret_list,
                                struct err *err) MUST_CHECK;
+
+/* One host's picks up to as_of into the analysis; with `kept` not NULL, the host stays read in it
+ * and is not added. Nothing is done for a host without picks. */
+enum status analysis_read_host(struct db *db, struct analysis *analysis,
+                               const struct store_host_ref *ref, int64_t as_of_us,
+                               struct kept *kept, struct err *err) MUST_CHECK;
+/* Facts of a host as of a moment; both belong to ret_facts. */
+enum status analysis_read_facts(struct db *db, int64_t key, int64_t as_of_us,
+                                struct store_facts *ret_facts, struct analyze_fact **ret_list,
+                                struct err *err) MUST_CHECK;
+/* Who allocates with a tag, for the options; the list belongs to `drivers`. */
+struct tag_drivers;
+enum status analysis_read_owners(struct db *db, int64_t as_of_us, struct tag_drivers *drivers,
+                                 struct analyze_options *options, struct err *err) MUST_CHECK;
 
 /* "Now" of a live pass: the newest taken_at stored. TIME_UNKNOWN when nothing
  * is. */

@@ -4,7 +4,7 @@
 #include "common/background.h"
 #include "common/log.h"
 #include "server/app.h"
-#include "server/jobs/analysis_run.h"
+#include "server/jobs/analysis_live.h"
 #include "server/jobs/history.h"
 #include "server/jobs/rollup.h"
 #include "server/jobs/seal.h"
@@ -24,10 +24,16 @@
 #define UPKEEP_INTERVAL_US (5 * US_PER_MINUTE)
 /* After a failure or without the lock: soon again, another server may have gone. */
 #define RETRY_INTERVAL_US (30 * US_PER_SECOND)
-#define LEASE_WAIT_US     (10 * US_PER_SECOND)
+/* While hosts wait to be read. */
+#define BEHIND_INTERVAL_US (5 * US_PER_SECOND)
+#define LEASE_WAIT_US      (10 * US_PER_SECOND)
 /* Of one pass: sealing the six hours of a large fleet must not hold the analysis up. */
 #define SEAL_BUDGET_US    (20 * US_PER_SECOND)
 #define HISTORY_BUDGET_US (10 * US_PER_SECOND)
+/* Reading hosts from cold: the other parts have their turn in between. */
+#define COLD_BUDGET_US (20 * US_PER_SECOND)
+/* Of rows that stay within what they have shown; they are the most, and a leak is none of them. */
+#define FEATURE_AGE_US US_PER_HOUR
 
 struct jobs {
     struct app *app;
@@ -39,6 +45,8 @@ struct jobs {
     struct db *db;                     /* the thread's: holds the advisory lock; NULL: not held */
     bool leader;                       /* db is there; under lock, for others to read */
     struct job_state states[JOBS_MAX]; /* of parts[]; under lock */
+    struct analysis_live *live;        /* the thread's: hosts that stay read; NULL: none yet */
+    bool behind;                       /* the thread's: hosts wait to be read */
 };
 
 /* ---- the lock
@@ -94,30 +102,40 @@ static void log_faults(const struct finding_list *list)
                     list->faults[i].host_id, "reason", list->faults[i].reason);
 }
 
+/* Until every host was read once, findings stay as the pass before this server's first left them.
+ */
 static enum status analyze(struct jobs *jobs, struct err *err)
 {
     struct app *app = jobs->app;
     AUTO_FINDINGS struct finding_list list = {0};
-    int64_t as_of = TIME_UNKNOWN, start = clock_mono_us();
+    struct analysis_live_options options = {.tagdict = app->tagdict,
+                                            .stop = &jobs->stop,
+                                            .budget_us = COLD_BUDGET_US,
+                                            .age_us = FEATURE_AGE_US};
+    struct analysis_live_pass pass = {0};
+    int64_t start = clock_mono_us();
 
     if (app->config->analyze_interval_us == 0)
         return ST_OK;
-    enum status status = analysis_newest(jobs->db, &as_of, err);
-    if (status == ST_OK && as_of == TIME_UNKNOWN)
-        return ST_OK; /* no host has reported yet */
+    if (jobs->live == NULL)
+        jobs->live = analysis_live_new();
+    if (jobs->live == NULL)
+        return err_set(err, ST_NOMEM, "could not analyze: out of memory");
+    enum status status = analysis_live_pass(jobs->live, app->db, &options, &pass, &list, err);
+    jobs->behind = status == ST_OK && pass.waiting > 0;
+    if (status == ST_OK && !pass.complete)
+        return ST_OK; /* hosts are being read, or none has reported yet */
     if (status == ST_OK)
-        status = analysis_run_until(app->db, app->tagdict, as_of, &jobs->stop, &list, err);
+        status = store_findings_apply(jobs->db, &list, pass.as_of_us, err);
     if (status == ST_OK)
-        status = store_findings_apply(jobs->db, &list, as_of, err);
-    if (status == ST_OK)
-        status = store_faults_apply(jobs->db, &list, as_of, err);
+        status = store_faults_apply(jobs->db, &list, pass.as_of_us, err);
     if (status != ST_OK)
         return status;
     log_faults(&list);
     notify_wake(app->notify);
     atomic_store(&app->analysis_duration_us, clock_mono_us() - start);
     atomic_store(&app->analyzed_at_us, clock_wall_us());
-    atomic_store(&app->analyzed_as_of_us, as_of);
+    atomic_store(&app->analyzed_as_of_us, pass.as_of_us);
     atomic_fetch_add(&app->analysis_passes, 1);
     return ST_OK;
 }
@@ -322,6 +340,8 @@ static void *jobs_main(void *arg)
         refresh(jobs);
         int64_t spent = clock_mono_us() - start;
         int64_t turn = ok || interval < RETRY_INTERVAL_US ? interval : RETRY_INTERVAL_US;
+        if (jobs->behind && turn > BEHIND_INTERVAL_US)
+            turn = BEHIND_INTERVAL_US;
         /* A pass longer than its interval leaves the database some air. */
         wait_us(jobs, turn > spent + US_PER_SECOND ? turn - spent : US_PER_SECOND);
     }
@@ -373,6 +393,7 @@ void jobs_stop(struct jobs *jobs)
     pthread_cond_broadcast(&jobs->wake);
     pthread_mutex_unlock(&jobs->lock);
     pthread_join(jobs->thread, NULL);
+    analysis_live_free(jobs->live);
     pthread_cond_destroy(&jobs->wake);
     pthread_mutex_destroy(&jobs->lock);
     free(jobs);

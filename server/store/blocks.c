@@ -4,6 +4,7 @@
 #include "server/store/damage.h"
 #include "server/store/partition.h"
 #include "server/store/registry.h"
+#include "server/store/store_snapshots.h"
 
 #include <string.h>
 
@@ -251,11 +252,6 @@ void blocks_totals(const struct blocks *blocks, size_t i, struct snapshot_totals
     }
 }
 
-static bool has_members(const char *json)
-{
-    return json != NULL && json[0] == '{' && json[1] != '}';
-}
-
 const char *blocks_block_detail(const struct blocks *blocks, size_t i)
 {
     const struct chain_row *row = &blocks->rows[i];
@@ -268,17 +264,8 @@ const char *blocks_block_detail(const struct blocks *blocks, size_t i)
 
 void blocks_detail(const struct blocks *blocks, size_t i, struct strbuf *out)
 {
-    const char *kept = db_text(blocks->result, i, COLUMN_DETAIL);
-    const char *other = blocks_block_detail(blocks, i);
-    if (!has_members(kept) && !has_members(other))
-        return;
-    if (!has_members(kept) || !has_members(other)) {
-        strbuf_puts(out, has_members(kept) ? kept : other);
-        return;
-    }
-    strbuf_add(out, kept, strlen(kept) - 1); /* one object of both */
-    strbuf_putc(out, ',');
-    strbuf_puts(out, other + 1);
+    store_detail_join(db_text(blocks->result, i, COLUMN_DETAIL), blocks_block_detail(blocks, i),
+                      out);
 }
 
 size_t blocks_find(const struct blocks *blocks, int64_t taken_at_us, int64_t boot_at_us,

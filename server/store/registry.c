@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/registry.h"
 
+#include "server/store/store_arrived.h"
 #include "server/store/store_audit.h"
 #include "server/store/store_driver_files.h"
 #include "server/store/store_drivers.h"
@@ -24,6 +25,7 @@
 const struct stmt_table *const store_registry[] = {
     &migrate_statements,
     &partition_statements,
+    &store_arrived_statements,
     &store_audit_statements,
     &store_blocks_statements,
     &store_driver_files_statements,

@@ -268,10 +268,27 @@ void store_detail_encode(const struct snapshot *snapshot, struct strbuf *out)
     snapshot_json_encode(&only, out);
 }
 
-/* The inverse: the stored members inside the smallest document the strict decoder takes. */
-static enum status detail_decode(const char *json, struct snapshot *ret_snapshot, struct err *err)
+static bool has_members(const char *json)
 {
-    if (json == NULL || json[0] != '{' || json[1] == '}') {
+    return json != NULL && json[0] == '{' && json[1] != '}';
+}
+
+void store_detail_join(const char *one, const char *other, struct strbuf *out)
+{
+    if (!has_members(one) || !has_members(other)) {
+        if (has_members(one) || has_members(other))
+            strbuf_puts(out, has_members(one) ? one : other);
+        return;
+    }
+    strbuf_add(out, one, strlen(one) - 1); /* one object of both */
+    strbuf_putc(out, ',');
+    strbuf_puts(out, other + 1);
+}
+
+/* The inverse: the stored members inside the smallest document the strict decoder takes. */
+enum status store_detail_decode(const char *json, struct snapshot *ret_snapshot, struct err *err)
+{
+    if (!has_members(json)) {
         snapshot_init(ret_snapshot);
         return ST_OK;
     }
@@ -322,7 +339,7 @@ static enum status snapshot_fill(const struct blocks *blocks, size_t i,
     blocks_detail(blocks, i, &detail);
     if (strbuf_failed(&detail))
         return err_set(err, ST_NOMEM, "could not read a snapshot: out of memory");
-    enum status status = detail_decode(detail.data, &snapshot, err);
+    enum status status = store_detail_decode(detail.data, &snapshot, err);
     if (status != ST_OK)
         return status;
     snapshot.boot_at_us = row->boot_at_us;
@@ -558,7 +575,7 @@ enum status store_big_blocks(struct db *db, int64_t host_key, int64_t from_us,
     strbuf_printf(&json, "{\"big_blocks\":%s}", db_text(result, 0, 1));
     if (strbuf_failed(&json))
         return err_set(err, ST_NOMEM, "could not read big blocks: out of memory");
-    status = detail_decode(json.data, ret_snapshot, err);
+    status = store_detail_decode(json.data, ret_snapshot, err);
     if (status == ST_OK)
         ret_snapshot->taken_at_us = db_time(result, 0, 0);
     return status;

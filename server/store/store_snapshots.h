@@ -118,5 +118,11 @@ enum status store_snapshot_build(struct db *db, int64_t host_key, const struct s
 
 /* objects, processes, sessions and events as JSON; nothing is added when there are none. */
 void store_detail_encode(const struct snapshot *snapshot, struct strbuf *out);
+/* The inverse; NULL and an object without members: nothing but an initialized snapshot. Owned by
+ * caller. */
+enum status store_detail_decode(const char *json, struct snapshot *ret_snapshot,
+                                struct err *err) MUST_CHECK;
+/* One object of two, each NULL or a JSON object; nothing is added when both are empty. */
+void store_detail_join(const char *one, const char *other, struct strbuf *out);
 
 #endif

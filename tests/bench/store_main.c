@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench-store storage|query|lines --url URL [--mix calm|stormy] [--hosts N] [--rows N] [--days N]
+ * bench-store storage|query|pass|lines --url URL [--mix calm|stormy] [--hosts N] [--rows N] [--days
+ * N]
  *     [--interval SECONDS] [--queries N]
  *
- * The parts of bench-storage and bench-query that are done with the store itself and not through
- * HTTP. The database is migrated and empty (lines needs none). Prints one JSON object; run.mjs
- * makes tables of it.
+ * The parts of bench-storage, bench-query and bench-pass that are done with the store itself and
+ * not through HTTP. The database is migrated and empty (lines needs none). Prints one JSON object;
+ * run.mjs makes tables of it.
  */
 #include "tests/bench/store.h"
 
@@ -56,7 +57,7 @@ struct option {
 static void usage(void)
 {
     fprintf(stderr,
-            "usage: bench-store storage|query|lines --url URL [--mix calm|stormy] [--hosts N]"
+            "usage: bench-store storage|query|pass|lines --url URL [--mix calm|stormy] [--hosts N]"
             " [--rows N] [--days N] [--interval SECONDS] [--queries N]\n");
     exit(2);
 }
@@ -109,6 +110,8 @@ int main(int argc, char **argv)
         bench_storage(&bench);
     else if (strcmp(argv[1], "query") == 0)
         bench_query(&bench);
+    else if (strcmp(argv[1], "pass") == 0)
+        bench_pass(&bench);
     else
         usage();
     db_pool_free(bench.pool);

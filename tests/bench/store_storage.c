@@ -18,18 +18,10 @@ struct teller {
     char id[32];
 };
 
-struct sent {
-    int64_t documents;
-    int64_t values; /* three counters of each row of the table, changed or not */
-    int64_t rows;   /* that changed */
-    int64_t cbor_bytes;
-    int64_t gzip_bytes;
-};
-
 #define GROUP 50 /* documents of one submit: what a busy second brings */
 
 static struct snapshot *tell(const struct bench *bench, struct teller *teller, int64_t step,
-                             struct sent *sent)
+                             struct bench_sent *sent)
 {
     AUTO_STRBUF struct strbuf cbor = STRBUF_INIT, gzip = STRBUF_INIT;
     struct snapshot_table whole[POOL_COUNT];
@@ -63,43 +55,61 @@ static void send(struct ingest *ingest, struct snapshot **group, size_t count)
     }
 }
 
-static void receive(const struct bench *bench, struct sent *sent)
+struct bench_fleet {
+    const struct bench *bench;
+    struct teller *tellers;
+    struct fleet *fleet;
+    struct ingest *ingest;
+    int64_t step;
+};
+
+struct bench_fleet *bench_fleet_open(const struct bench *bench)
 {
     struct ingest_options options = {.queue_bytes = 64u << 20, .keyframe_us = 6 * US_PER_HOUR};
-    struct teller *tellers = calloc(bench->hosts, sizeof *tellers);
-    struct fleet *fleet = fleet_new();
-    struct ingest *ingest = NULL;
+    struct bench_fleet *fleet = calloc(1, sizeof *fleet);
     struct err err = {0};
-    if (tellers == NULL)
+    if (fleet == NULL || (fleet->tellers = calloc(bench->hosts, sizeof *fleet->tellers)) == NULL)
         bench_must(ST_NOMEM, NULL);
-    bench_must(ingest_start(bench->pool, fleet, &options, &ingest, &err), &err);
+    fleet->bench = bench;
+    fleet->fleet = fleet_new();
+    bench_must(ingest_start(bench->pool, fleet->fleet, &options, &fleet->ingest, &err), &err);
     for (size_t h = 0; h < bench->hosts; h++) {
-        tellers[h].host = churn_host_new(bench->mix, h, bench->rows);
-        snprintf(tellers[h].id, sizeof tellers[h].id, "bench-%zu", h);
+        fleet->tellers[h].host = churn_host_new(bench->mix, h, bench->rows);
+        snprintf(fleet->tellers[h].id, sizeof fleet->tellers[h].id, "bench-%zu", h);
     }
-    int64_t steps = (int64_t)bench->days * US_PER_DAY / bench->interval_us;
-    for (int64_t step = 0; step < steps; step++) {
+    return fleet;
+}
+
+void bench_fleet_send(struct bench_fleet *fleet, size_t steps, struct bench_sent *sent)
+{
+    const struct bench *bench = fleet->bench;
+    for (size_t i = 0; i < steps; i++, fleet->step++) {
         struct snapshot *group[GROUP];
         size_t count = 0;
         for (size_t h = 0; h < bench->hosts; h++) {
-            group[count++] = tell(bench, &tellers[h], step, sent);
+            group[count++] = tell(bench, &fleet->tellers[h], fleet->step, sent);
             if (count == GROUP || h + 1 == bench->hosts) {
-                send(ingest, group, count);
+                send(fleet->ingest, group, count);
                 count = 0;
             }
         }
     }
-    ingest_stop(ingest);
-    fleet_free(fleet);
-    for (size_t h = 0; h < bench->hosts; h++) {
-        churn_host_free(tellers[h].host);
-        changes_forget(&tellers[h].base);
+}
+
+void bench_fleet_close(struct bench_fleet *fleet)
+{
+    ingest_stop(fleet->ingest);
+    fleet_free(fleet->fleet);
+    for (size_t h = 0; h < fleet->bench->hosts; h++) {
+        churn_host_free(fleet->tellers[h].host);
+        changes_forget(&fleet->tellers[h].base);
     }
-    free(tellers);
+    free(fleet->tellers);
+    free(fleet);
 }
 
 /* As the server's jobs do, half a day later. */
-static void settle(const struct bench *bench)
+void bench_settle(const struct bench *bench)
 {
     atomic_bool never = false;
     int64_t now = clock_wall_us() + US_PER_DAY / 2;
@@ -143,13 +153,16 @@ void bench_storage(const struct bench *bench)
 {
     static const char *const tables[] = {"snapshot",  "snapshot_block", "snapshot_chunk",
                                          "host_hour", "host_tag_day",   "tag_hour"};
-    struct sent sent = {0};
+    struct bench_sent sent = {0};
     int64_t empty = database(bench), wal_before = wal(bench);
     int64_t start = clock_mono_us();
-    receive(bench, &sent);
+    struct bench_fleet *fleet = bench_fleet_open(bench);
+    bench_fleet_send(fleet, (size_t)((int64_t)bench->days * US_PER_DAY / bench->interval_us),
+                     &sent);
+    bench_fleet_close(fleet);
     int64_t wal_received = wal(bench), received = clock_mono_us();
     int64_t appended = table_bytes(bench, "snapshot") + table_bytes(bench, "snapshot_block");
-    settle(bench);
+    bench_settle(bench);
     int64_t wal_settled = wal(bench), settled = clock_mono_us();
     printf("{\"mix\":\"%s\",\"hosts\":%zu,\"rows\":%zu,\"documents\":%lld,\"values\":%lld,"
            "\"changed_rows\":%lld,\"cbor_bytes\":%lld,\"gzip_bytes\":%lld,"

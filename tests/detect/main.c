@@ -6,6 +6,7 @@
  *   bench-detect --seed N --verbose
  *   bench-detect --self-test
  *   bench-detect --pass HOSTS ROWS
+ *   bench-detect --kept HOSTS ROWS
  *   bench-detect --explain HOSTS ATTRIBUTES
  *
  * On SIGINT it ends after the fleet in hand and reports what it has. Even seeds are for tuning, odd
@@ -36,6 +37,7 @@ static const char usage[] =
     "       bench-detect --seed N [--verbose]\n"
     "       bench-detect --self-test\n"
     "       bench-detect --pass HOSTS ROWS\n"
+    "       bench-detect --kept HOSTS ROWS\n"
     "       bench-detect --explain HOSTS ATTRIBUTES\n";
 
 static bool read_number(const char *text, uint64_t *ret)
@@ -121,7 +123,20 @@ static void run_all(const struct settings *settings, struct tally *tally)
         done += run_quiet(seed, &settings->run, tally);
 }
 
-static int run_cost(char **argv, bool explain, const struct tagdict *dict)
+typedef bool (*cost_fn)(size_t hosts, size_t width, const struct tagdict *dict);
+
+static bool run_explain(size_t hosts, size_t width, const struct tagdict *dict)
+{
+    (void)dict;
+    return pass_explain(hosts, width);
+}
+
+static const struct {
+    const char *option;
+    cost_fn run;
+} costs[] = {{"--pass", pass_run}, {"--kept", pass_kept}, {"--explain", run_explain}};
+
+static int run_cost(char **argv, cost_fn run, const struct tagdict *dict)
 {
     uint64_t hosts;
     uint64_t width;
@@ -129,7 +144,7 @@ static int run_cost(char **argv, bool explain, const struct tagdict *dict)
         fputs(usage, stderr);
         return 2;
     }
-    return (explain ? pass_explain(hosts, width) : pass_run(hosts, width, dict)) ? 0 : 1;
+    return run(hosts, width, dict) ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -137,9 +152,10 @@ int main(int argc, char **argv)
     AUTO_TAGDICT struct tagdict *dict = tagdict_new();
     struct settings settings;
     struct err err = {0};
-    bool explain = argc == 4 && strcmp(argv[1], "--explain") == 0;
-    bool cost = explain || (argc == 4 && strcmp(argv[1], "--pass") == 0);
-    if (!cost && !read_settings(argc, argv, &settings)) {
+    cost_fn cost = NULL;
+    for (size_t i = 0; argc == 4 && i < sizeof costs / sizeof costs[0]; i++)
+        cost = strcmp(argv[1], costs[i].option) == 0 ? costs[i].run : cost;
+    if (cost == NULL && !read_settings(argc, argv, &settings)) {
         fputs(usage, stderr);
         return 2;
     }
@@ -147,8 +163,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench-detect: could not read the list of tags: %s\n", err.message);
         return 1;
     }
-    if (cost)
-        return run_cost(argv, explain, dict);
+    if (cost != NULL)
+        return run_cost(argv, cost, dict);
     settings.run.dict = dict;
     signal(SIGINT, stop);
     if (settings.self_test)

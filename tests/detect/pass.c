@@ -8,6 +8,7 @@
 
 #include "server/analyze/analyze.h"
 #include "server/analyze/explain.h"
+#include "server/analyze/kept.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,9 +48,9 @@ static double hour_of(size_t point) /* before now */
                        : 24 + 6 * (double)(back - 47);
 }
 
-static uint64_t bytes_of(size_t kind, size_t row, size_t point)
+/* `hours` before now. */
+static uint64_t bytes_at(size_t kind, size_t row, size_t point, double hours)
 {
-    double hours = hour_of(point);
     double size = 4096 * exp(10 * pow(hash01(1, row, 0), 3)); /* 4 KiB to 90 MB, few large */
     double kinds = 0.8 + 0.4 * hash01(kind, row, 1);
     double habit = hash01(2, row, 0);
@@ -62,6 +63,11 @@ static uint64_t bytes_of(size_t kind, size_t row, size_t point)
         return (uint64_t)(20e6 * fmax(100 - hours, 0)) & ~(uint64_t)15;
     return (uint64_t)(size * kinds * course * (1 + 0.01 * hash01(kind, row, point))) &
            ~(uint64_t)15;
+}
+
+static uint64_t bytes_of(size_t kind, size_t row, size_t point)
+{
+    return bytes_at(kind, row, point, hour_of(point));
 }
 
 /* Column memory is never freed: the program ends with it. */
@@ -166,6 +172,162 @@ bool pass_run(size_t hosts, size_t rows, const struct tagdict *dict)
            "s of processor time, %.0f MB, %zu findings\n",
            hosts, rows, POINTS, FACTS, read - from, end - read, peak_mb() - before, list.count);
     return true;
+}
+
+/* ---- hosts that stay read ------------------------------------------------------------------- */
+
+#define STEPS      6
+#define STEP_HOURS (1.0 / 12)
+#define CHANGED    0.16 /* of all rows, in a snapshot; docs/storage.md */
+
+/* The next document of a kind: some rows have the value of now, the others that of before. */
+static void next_table(size_t kind, size_t first, size_t step, struct snapshot_table *whole,
+                       struct snapshot_table *changed)
+{
+    size_t point = POINTS + step;
+    size_t count = 0;
+    for (size_t i = 0; i < whole->count; i++) {
+        double habit = hash01(2, first + i, 0);
+        bool moves = habit < 0.15 || (kind == 0 && first + i == 7);
+        if (!moves && hash01(kind * 1000 + point, first + i, 3) >= CHANGED)
+            continue;
+        whole->bytes[i] = bytes_at(kind, first + i, point, -(double)(step + 1) * STEP_HOURS);
+        whole->frees[i] += 10;
+        whole->allocs[i] = whole->frees[i] + (uint32_t)(whole->bytes[i] / 64);
+        changed->tag[count] = whole->tag[i];
+        changed->bytes[count] = whole->bytes[i];
+        changed->allocs[count] = whole->allocs[i];
+        changed->frees[count++] = whole->frees[i];
+    }
+    changed->count = count;
+}
+
+struct kept_fleet {
+    struct analysis *analysis;
+    struct history *histories;
+    struct kept **hosts;
+    size_t count;
+    size_t rows;
+    double put_seconds, judge_seconds, finish_seconds; /* of the last pass */
+    size_t findings;
+};
+
+static enum status keep_hosts(struct kept_fleet *fleet, struct err *err)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < fleet->count; i++) {
+        char id[32];
+        struct history *history = &fleet->histories[i % KINDS];
+        snprintf(id, sizeof id, "host-%06zu", i);
+        struct analyze_host host = {.id = id,
+                                    .facts = history->facts,
+                                    .fact_count = FACTS,
+                                    .points = history->points,
+                                    .point_count = POINTS};
+        fleet->hosts[i] = kept_new();
+        if (fleet->hosts[i] == NULL)
+            return ST_NOMEM;
+        status = analysis_keep(fleet->analysis, fleet->hosts[i], &host, 0, START_US, err);
+    }
+    return status;
+}
+
+static enum status next_documents(struct kept_fleet *fleet, size_t step)
+{
+    struct history *histories = fleet->histories;
+    enum status status = ST_OK;
+    for (size_t k = 0; k < KINDS && status == ST_OK; k++) {
+        static struct snapshot_table changed[POOL_COUNT];
+        struct analyze_point *last = &histories[k].points[POINTS - 1];
+        for (size_t p = 0; p < POOL_COUNT; p++) {
+            struct snapshot_table *whole = &histories[k].tables[POINTS - 1][p];
+            changed[p] = (struct snapshot_table){.present = true,
+                                                 .tag = room(whole->count, sizeof *whole->tag),
+                                                 .allocs = room(whole->count, 4),
+                                                 .frees = room(whole->count, 4),
+                                                 .bytes = room(whole->count, 8)};
+            next_table(k, p == 0 ? 0 : fleet->rows / 2, step, whole, &changed[p]);
+        }
+        struct kept_document document = {
+            .point = *last, .sequence = (int64_t)step + 1, .base = (int64_t)step, .details = true};
+        document.point.taken_at_us =
+            START_US + (int64_t)((double)(step + 1) * STEP_HOURS * (double)US_PER_HOUR);
+        document.received_us = document.point.taken_at_us;
+        document.point.table = changed;
+        for (size_t i = k; status == ST_OK && i < fleet->count; i += KINDS)
+            status = kept_put(fleet->hosts[i], &document);
+        for (size_t p = 0; p < POOL_COUNT; p++) {
+            free(changed[p].tag);
+            free(changed[p].allocs);
+            free(changed[p].frees);
+            free(changed[p].bytes);
+        }
+    }
+    return status;
+}
+
+static enum status kept_pass(struct kept_fleet *fleet, size_t step, const struct tagdict *dict,
+                             struct err *err)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct analyze_options options = {
+        .as_of_us = START_US + (int64_t)((double)(step + 1) * STEP_HOURS * (double)US_PER_HOUR),
+        .tagdict = dict};
+    double from = seconds();
+    enum status status = next_documents(fleet, step);
+    double put = seconds();
+    analysis_again(fleet->analysis, &options);
+    for (size_t i = 0; status == ST_OK && i < fleet->count; i++)
+        status = analysis_add_kept(fleet->analysis, fleet->hosts[i], US_PER_HOUR, err);
+    double judged = seconds();
+    if (status == ST_OK)
+        status = analysis_finish(fleet->analysis, &list, err);
+    fleet->put_seconds = put - from;
+    fleet->judge_seconds = judged - put;
+    fleet->finish_seconds = seconds() - judged;
+    fleet->findings = list.count;
+    return status;
+}
+
+bool pass_kept(size_t hosts, size_t rows, const struct tagdict *dict)
+{
+    struct kept_fleet fleet = {.count = hosts, .rows = rows};
+    struct analyze_options options = {.as_of_us = START_US, .tagdict = dict};
+    struct err err = {0};
+    size_t bytes = 0, lost = 0;
+    fleet.histories = room(KINDS, sizeof *fleet.histories);
+    fleet.hosts = room(hosts, sizeof(struct kept *));
+    for (size_t k = 0; k < KINDS; k++)
+        fill_history(k, rows, &fleet.histories[k]);
+    double before = peak_mb();
+    double from = seconds();
+    enum status status = analysis_new(&options, &fleet.analysis, &err);
+    if (status == ST_OK)
+        status = keep_hosts(&fleet, &err);
+    double read = seconds() - from;
+    for (size_t step = 0; status == ST_OK && step < STEPS; step++) {
+        status = kept_pass(&fleet, step, dict, &err);
+        if (status == ST_OK)
+            printf("a pass over %zu kept hosts x %zu rows: %zu documents put on in %.2f s, rows "
+                   "judged in %.2f s, compared in %.2f s of processor time, %zu findings\n",
+                   hosts, rows, hosts, fleet.put_seconds, fleet.judge_seconds, fleet.finish_seconds,
+                   fleet.findings);
+    }
+    for (size_t i = 0; i < hosts && fleet.hosts[i] != NULL; i++) {
+        bytes += kept_bytes(fleet.hosts[i]);
+        lost += kept_lost(fleet.hosts[i]);
+        kept_free(fleet.hosts[i]);
+    }
+    analysis_free(fleet.analysis);
+    free(fleet.hosts);
+    free(fleet.histories);
+    if (status != ST_OK)
+        fprintf(stderr, "bench-detect: could not run a pass: %s\n", err.message);
+    else
+        printf("read from cold in %.2f s; %.0f MB at most, %.0f kB a host by its own count; %zu of "
+               "%zu would have to be read again\n",
+               read, peak_mb() - before, (double)bytes / 1000 / (double)hosts, lost, hosts);
+    return status == ST_OK;
 }
 
 /* ---- one explanation --------------------------------------------------------------------------
