@@ -109,6 +109,16 @@ static void write_groups(const struct groups *groups, size_t count, struct strbu
     json_close(out, '}');
 }
 
+static const struct store_fleet_host *told_next(const struct store_fleet_hosts *told,
+                                                const char *host_id, size_t *place)
+{
+    int order = 1;
+
+    while (*place < told->count && (order = strcmp(told->items[*place].count.host_id, host_id)) < 0)
+        (*place)++;
+    return order == 0 ? &told->items[*place] : NULL;
+}
+
 enum status overview_fleet_write(const struct overview_fleet *fleet, int64_t in_findings,
                                  struct strbuf *out)
 {
@@ -117,10 +127,11 @@ enum status overview_fleet_write(const struct overview_fleet *fleet, int64_t in_
     struct groups groups = {.items = items};
     enum status status = items == NULL ? ST_NOMEM : ST_OK;
     int64_t silent = 0;
+    size_t place = 0; /* both lists are sorted by id */
 
     for (size_t i = 0; status == ST_OK && i < fleet->list->count; i++) {
         const struct host_state *host = fleet->list->items[i];
-        const struct store_fleet_host *told = store_fleet_host(fleet->told, host->id);
+        const struct store_fleet_host *told = told_next(fleet->told, host->id, &place);
         bool quiet = api_host_silent(host, fleet->now_us);
         silent += quiet;
         status = group_add(&groups, host_state_attribute(host, "role"),
