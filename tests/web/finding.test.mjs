@@ -255,7 +255,7 @@ describe("fix, report, evidence", () => {
     const panel = page.locator("section[aria-labelledby=worst-h]");
     await panel.getByText("Marked: boots and changes of drivers and agent on").waitFor();
     await panel.locator(".twin summary").click();
-    assert.ok((await panel.locator(".twin-table tbody tr").count()) > 20);
+    await panel.locator(".twin-table tbody tr").nth(20).waitFor();
     assert.match(await panel.locator(".twin-table thead").innerText(), /Time.*Unaffected, middle/s);
     for (const [press, first] of [[panel.locator(".twin button"), /^at,/], [page.locator("section[aria-labelledby=hosts-h] .file-button"), /^id,name,bytes,cohort_bytes,score,rate_bytes_per_hour,since,exhausts_p10/]]) {
       const [file] = await Promise.all([page.waitForEvent("download"), press.click()]);

@@ -714,7 +714,7 @@ describe("work", () => {
     await page.locator('input[type="range"]').focus();
     for (let i = 0; i < 5; i++) await page.keyboard.press("PageDown");
     await page.locator(".past").waitFor();
-    await fake.asked((r) => r.path.endsWith("/tags") && r.search.includes("at="));
+    await fake.asked((r) => r.path.endsWith("/tag-table") && r.search.includes("at="));
   });
 
   test("host_acrossAReboot_saysSoAndShowsNoDeltas", async () => {

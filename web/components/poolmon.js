@@ -165,6 +165,14 @@ export function Poolmon({ host, route, items, onChosen, onSince }) {
   /** @type {(keyof HostTag)[]} */
   const fields = ["tag", "pool", "allocs", "frees", "outstanding", "bytes", "bytes_per_alloc", "delta_allocs", "delta_frees", "delta_bytes", "cohort_bytes", "cohort_hosts", "score", "driver", "description"];
   const map = useMemo(() => html`<${PoolMap} tags=${d} past=${at !== null} delta=${delta} />`, [d, at, delta]);
+  // Some thousand elements, which another moment changes once, when its answer is there.
+  const moved = light ? steady.moved : undefined;
+  const grid = useMemo(() => html`<${Grid} rows=${rows} order=${order} onSort=${sortBy} delta=${delta} active=${active} label=${w.grid} moved=${moved} stamp=${d?.at ?? ""}
+    onActive=${(/** @type {string} */ _key, /** @type {HostTag} */ row) => {
+      choose(row);
+      if (series) setSeries(row);
+    }} onOpen=${(/** @type {HostTag} */ row) => navigate(tagHref(row.tag, row.pool))}
+    onSeries=${(/** @type {HostTag} */ row) => setSeries(row)} />`, [rows, order, delta, active, moved, d, Boolean(series)]);
   return html`
     ${map}
     <section class="panel panel-flush" aria-labelledby="poolmon-h">
@@ -193,12 +201,7 @@ export function Poolmon({ host, route, items, onChosen, onSince }) {
           !d || d.items.length === 0
             ? html`<${Empty} title=${w.none}>${w.noneWhy}<//>`
             : html`<div class=${seriesRow ? "with-chart" : ""}>
-                <${Grid} rows=${rows} order=${order} onSort=${sortBy} delta=${delta} active=${active} label=${w.grid} moved=${light ? steady.moved : undefined} stamp=${d.at ?? ""}
-                  onActive=${(/** @type {string} */ _key, /** @type {HostTag} */ row) => {
-                    choose(row);
-                    if (series) setSeries(row);
-                  }} onOpen=${(/** @type {HostTag} */ row) => navigate(tagHref(row.tag, row.pool))}
-                  onSeries=${(/** @type {HostTag} */ row) => setSeries(row)} />
+                ${grid}
                 ${rows.length ? null : html`<${Empty} title=${w.noMatch}><//>`}
                 <div class="grid-foot">
                   <span>${delta ? html`${w.sumChange} <b>${bytesChange(rows.reduce((a, r) => a + (r.delta_bytes ?? 0), 0))}</b>` : html`${w.sum} <b><${Bytes} value=${rows.reduce((a, r) => a + (r.bytes ?? 0), 0)} /></b>`}</span>

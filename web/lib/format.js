@@ -36,9 +36,12 @@ export function bytesChange(n) {
   return (/** @type {number} */ (n) > 0 ? "+" : "") + bytes(n).replace("-", "\u2212");
 }
 
+// Made once: toLocaleString looks its locale up each time, which a table of hundreds of numbers feels.
+const grouped = new Intl.NumberFormat("en-US");
+
 /** @param {number | null | undefined} n */
 export function count(n) {
-  return known(n) ? /** @type {number} */ (n).toLocaleString("en-US") : UNKNOWN;
+  return known(n) ? grouped.format(/** @type {number} */ (n)) : UNKNOWN;
 }
 
 /** Counts cut to a few characters: 1.9 M. @param {number | null | undefined} n */

@@ -1,6 +1,6 @@
 // A view's data: one address of the API, kept fresh. Old data stays on screen while new data is
 // asked for or cannot be had; the caller shows its age.
-import { useEffect, useRef, useState } from "./ui.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { get } from "./api.js";
 import { Poller } from "./poller.js";
 
@@ -38,10 +38,16 @@ export function useResource(path, options = {}) {
   const [state, setState] = useState(initial);
   const poller = useRef(/** @type {Poller<T> | null} */ (null));
 
-  useEffect(() => {
+  const asked = useRef(false);
+
+  // What is not known is asked for before the frame is drawn, so that the server works meanwhile; what
+  // is known is drawn first and asked for again after that.
+  useLayoutEffect(() => {
     if (path === null) return undefined;
     const held = cache.get(path);
     setState((old) => {
+      // As it was first drawn: nothing to draw again.
+      if (old.path === path && old.loading && !old.error && old.data === (held?.data ?? null)) return old;
       if (held) return { path, data: held.data, error: null, loading: true, at: held.at, of: path };
       if (keep && old.data !== null) return { ...old, path, error: null, loading: true };
       return { path, data: null, error: null, loading: true, at: null, of: null };
@@ -63,7 +69,8 @@ export function useResource(path, options = {}) {
     document.addEventListener("visibilitychange", seen);
     addEventListener("poolfleet:signed-in", again);
     addEventListener("poolfleet:retry", again);
-    void p.run();
+    asked.current = !held;
+    if (!held) void p.run();
     return () => {
       document.removeEventListener("visibilitychange", seen);
       removeEventListener("poolfleet:signed-in", again);
@@ -71,6 +78,9 @@ export function useResource(path, options = {}) {
       p.stop();
       poller.current = null;
     };
+  }, [path, every]);
+  useEffect(() => {
+    if (!asked.current) void poller.current?.run();
   }, [path, every]);
 
   // Before the effect runs, the state still belongs to the former address.
