@@ -48,6 +48,28 @@ describe("regressions", () => {
     assert.deepEqual(page.faults(), []);
   });
 
+  test("today_mostHostsSilent_isNotHealthy_andTheFindingsSaySo", async () => {
+    const silent = (body) => {
+      body.hosts.silent = body.hosts.total - 2;
+      body.hosts.reporting = 2;
+    };
+    page = await browser.page();
+    await changed("**/api/v1/overview*", silent);
+    await page.goto(fake.url + "/");
+    await page.locator("h1", { hasText: /attention.*; [\d,]+ are silent\./ }).waitFor();
+    await page.close();
+    page = await browser.page();
+    await changed("**/api/v1/overview*", (body) => {
+      silent(body);
+      Object.assign(body.findings, { critical: 0, warning: 0, info: 0, open: 0 });
+      body.top_findings = [];
+    });
+    await page.goto(fake.url + "/");
+    await page.locator("h1", { hasText: "All 2 reporting hosts look healthy" }).waitFor();
+    assert.equal(await page.locator(".hero-mark .mark-warning").count(), 1);
+    assert.deepEqual(page.faults(), []);
+  });
+
   // What was read before is drawn at once: its rows lead somewhere too.
   test("hosts_afterComingBack_areLinks", async () => {
     page = await browser.page();
