@@ -46,7 +46,7 @@ void kept_clear(struct kept *kept)
     free(kept->features);
     lists_done(&kept->first);
     lists_done(&kept->newest);
-    arena_done(&kept->told);
+    free(kept->told);
     arena_done(&kept->judged);
     *kept = (struct kept){.lost = true, .details_us = TIME_UNKNOWN, .facts_until_us = TIME_UNKNOWN};
 }
@@ -101,7 +101,8 @@ size_t kept_bytes(const struct kept *kept)
                  table->calm_room * sizeof *table->calm + table->packed_room;
     }
     bytes += (kept->pick_count - kept->packed_picks) * rows * sizeof(struct kept_value);
-    return bytes + kept->host.fact_count * sizeof *kept->host.facts + 32768; /* lists, curves */
+    size_t lists = kept->newest.objects == NULL && kept->newest.processes == NULL ? 0 : 32768;
+    return bytes + kept->host.fact_count * sizeof *kept->host.facts + lists + 16384; /* curves */
 }
 
 /* ---- picks ------------------------------------------------------------------ */

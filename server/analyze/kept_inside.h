@@ -18,10 +18,10 @@
  * features. Chosen. */
 #define KEPT_FRESH 8
 /* A row that grows is judged again when it has gone so much further, of its growth; and each row of
- * a host with news after a part of the age that its features may reach. Chosen: ten minutes of an
- * hour, in which a leak of three hours is named; its growth is told to 5 %. */
+ * a host with news after a part of the age that its features may reach. Chosen: twenty minutes of
+ * an hour. A leak that kills in hours goes further than that between two passes. */
 #define KEPT_GONE_SHARE 0.05
-#define KEPT_NEWS_SHARE 6
+#define KEPT_NEWS_SHARE 3
 /* Bounds against hosts that tell endlessly. Chosen: a terminal server has some hundred sessions. */
 #define KEPT_SESSIONS 4096u
 #define KEPT_EVENTS   256u
@@ -125,7 +125,7 @@ struct kept {
     struct snapshot_event *events; /* of failing pools; provider is static */
     int64_t *event_doc_us;
     size_t event_count;
-    struct arena told;      /* id, name, facts */
+    void *told;             /* id, name, facts: one piece */
     int64_t facts_until_us; /* facts hold up to this moment */
     struct arena judged;    /* curves and lists of the host */
     struct feature *features;

@@ -264,22 +264,45 @@ static enum status keep_features(struct kept *kept, const struct reader *reader)
     return ST_OK;
 }
 
+/* Copies id, name and facts of the reader's host into one piece: an arena's blocks would be half
+ * empty. */
+static enum status keep_told(struct kept *kept, struct fleet_host *host)
+{
+    size_t facts = host->fact_count * sizeof *host->facts;
+    size_t changes = host->change_count * sizeof *host->changes;
+    size_t id = strlen(host->id) + 1;
+    size_t name = host->name == NULL ? 0 : strlen(host->name) + 1;
+    char *told = malloc(facts + changes + id + name);
+    if (told == NULL)
+        return ST_NOMEM;
+    if (facts > 0)
+        memcpy(told, host->facts, facts);
+    if (changes > 0)
+        memcpy(told + facts, host->changes, changes);
+    memcpy(told + facts + changes, host->id, id);
+    if (name > 0)
+        memcpy(told + facts + changes + id, host->name, name);
+    host->facts = (struct fleet_fact *)told;
+    host->changes = (struct fleet_change *)(told + facts);
+    host->id = told + facts + changes;
+    host->name = name == 0 ? NULL : told + facts + changes + id;
+    free(kept->told);
+    kept->told = told;
+    return ST_OK;
+}
+
 /* Id, name and facts; the reader's host has its newest time. */
 static enum status tell(struct kept *kept, struct reader *reader, const struct analyze_host *host)
 {
-    struct arena told = {0};
+    AUTO_ARENA struct arena told = {0};
     reader->arena = &told;
-    reader->host.id = arena_strdup(&told, host->id);
-    reader->host.name = host->name == NULL ? NULL : arena_strdup(&told, host->name);
+    reader->host.id = host->id;
+    reader->host.name = host->name;
     enum status status = reader_facts(reader, host);
-    if (reader->host.id == NULL || (host->name != NULL && reader->host.name == NULL))
-        status = ST_NOMEM;
-    if (status != ST_OK) {
-        arena_done(&told);
+    if (status == ST_OK)
+        status = keep_told(kept, &reader->host);
+    if (status != ST_OK)
         return status;
-    }
-    arena_done(&kept->told);
-    kept->told = told;
     kept->facts_until_us = TIME_UNKNOWN;
     for (size_t i = 0; i < host->fact_count; i++) {
         const int64_t ends[] = {host->facts[i].valid_from_us, host->facts[i].valid_to_us};
@@ -294,7 +317,7 @@ static enum status tell(struct kept *kept, struct reader *reader, const struct a
 
 /* Hosts that were read at once do not all come due at once. */
 #define PHASES          16
-#define PHASE_SPREAD_US (10 * US_PER_MINUTE)
+#define PHASE_SPREAD_US (20 * US_PER_MINUTE)
 
 static int64_t phase_of(const struct kept *kept)
 {
@@ -309,10 +332,9 @@ static enum status keep_fault(struct kept *kept, const struct reader *reader,
 {
     kept->fault = reader->fault;
     kept->fault_us = host->points[host->point_count - 1].taken_at_us;
-    kept->host.id = arena_strdup(&kept->told, host->id);
-    kept->host.name = host->name == NULL ? NULL : arena_strdup(&kept->told, host->name);
-    return kept->host.id == NULL || (host->name != NULL && kept->host.name == NULL) ? ST_NOMEM
-                                                                                    : ST_OK;
+    kept->host.id = host->id;
+    kept->host.name = host->name;
+    return keep_told(kept, &kept->host);
 }
 
 static enum status keep_all(struct kept *kept, struct reader *reader,
@@ -436,7 +458,7 @@ static enum status judge(struct fleet *fleet, struct reader *reader, struct kept
 }
 
 /* Without news a host may stay as it was for age_us; with news but no row that left what was known
- * of it, for a sixth of that. */
+ * of it, for a third of that. */
 static bool may_stay(struct reader *reader, struct kept *kept, int64_t as_of_us, int64_t age_us)
 {
     struct judging judging = {.kept = kept,

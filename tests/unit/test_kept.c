@@ -367,8 +367,8 @@ START_TEST(kept_host_after_many_passes_is_as_read_from_cold)
 END_TEST
 
 /* What a pass may leave as it was: a row that grows is told to 5 % of its growth, and no row of a
- * host with news is older than ten minutes; levels are of now. */
-START_TEST(kept_rows_that_grow_are_told_as_of_ten_minutes_ago_at_most)
+ * host with news is older than twenty minutes; levels are of now. */
+START_TEST(kept_rows_that_grow_are_told_as_of_twenty_minutes_ago_at_most)
 {
     struct fleet fleet = {0};
     struct kept *kept = kept_new();
@@ -405,7 +405,7 @@ START_TEST(kept_rows_that_grow_are_told_as_of_ten_minutes_ago_at_most)
                 same_curve(x.curve, y.curve);
             x.curve = y.curve = NULL;
             bool equal = memcmp(&x, &y, sizeof x) == 0;
-            ck_assert(equal || !grows || kept->judged_us > now - 10 * US_PER_MINUTE);
+            ck_assert(equal || !grows || kept->judged_us > now - 20 * US_PER_MINUTE);
             ck_assert(equal || !grows || kept->judged_us != now);
             growing += grows;
             same += equal;
@@ -493,7 +493,7 @@ Suite *kept_suite(void)
     TCase *tc = tcase_create("kept");
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, kept_host_after_many_passes_is_as_read_from_cold, 0, 6);
-    tcase_add_test(tc, kept_rows_that_grow_are_told_as_of_ten_minutes_ago_at_most);
+    tcase_add_test(tc, kept_rows_that_grow_are_told_as_of_twenty_minutes_ago_at_most);
     tcase_add_test(tc, kept_host_with_16384_new_tags_each_time_costs_bounded_memory);
     tcase_add_test(tc, kept_host_that_posts_nonsense_is_told_as_faulty);
     suite_add_tcase(suite, tc);
