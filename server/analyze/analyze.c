@@ -81,6 +81,20 @@ enum status analysis_tell(struct analysis *analysis, struct kept *kept,
                                  : told(fleet_tell(&analysis->fleet, kept, host), host->id, err);
 }
 
+#define TEXTS_SPARE 65536 /* chosen: some megabytes */
+
+enum status analysis_trim(struct analysis *analysis, struct kept *const *kept, size_t count,
+                          struct err *err)
+{
+    struct fleet *fleet = &analysis->fleet;
+    if (fleet->text_count <= 2 * fleet->texts_kept + TEXTS_SPARE)
+        return ST_OK;
+    fleet->count = fleet->fault_count = 0;
+    return fleet_trim(fleet, kept, count) == ST_OK
+               ? ST_OK
+               : err_set(err, ST_NOMEM, "could not analyze: out of memory");
+}
+
 enum status analysis_add_kept(struct analysis *analysis, struct kept *kept, int64_t age_us,
                               struct err *err)
 {

@@ -110,6 +110,7 @@ struct fleet {
     const char **texts; /* interned */
     size_t text_count;
     size_t text_capacity;
+    size_t texts_kept;    /* of them when they were last trimmed */
     uint32_t *text_slots; /* open addressing, place + 1 */
     size_t slot_count;
 };

@@ -62,6 +62,10 @@ enum status analysis_tell(struct analysis *analysis, struct kept *kept,
  * dropped by now, and events are known from all its documents. */
 enum status analysis_add_kept(struct analysis *analysis, struct kept *kept, int64_t age_us,
                               struct err *err) MUST_CHECK;
+/* Forgets texts that no fact of these hosts, which are all there are, has any more, when there may
+ * be many: an attribute may have another value in every document. */
+enum status analysis_trim(struct analysis *analysis, struct kept *const *kept, size_t count,
+                          struct err *err) MUST_CHECK;
 /* The next pass: hosts are added anew. What kept hosts have stays valid. */
 void analysis_again(struct analysis *analysis, const struct analyze_options *options);
 

@@ -179,6 +179,7 @@ enum status fleet_keep(struct fleet *fleet, struct kept *kept, const struct anal
                        int64_t as_of_us) MUST_CHECK;
 enum status fleet_tell(struct fleet *fleet, struct kept *kept,
                        const struct analyze_host *host) MUST_CHECK;
+enum status fleet_trim(struct fleet *fleet, struct kept *const *kept, size_t count) MUST_CHECK;
 enum status fleet_add_kept(struct fleet *fleet, struct kept *kept, int64_t as_of_us,
                            int64_t age_us) MUST_CHECK;
 

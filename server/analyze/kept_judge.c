@@ -397,6 +397,75 @@ enum status fleet_tell(struct fleet *fleet, struct kept *kept, const struct anal
     return status;
 }
 
+/* ---- texts ------------------------------------------------------------------ */
+
+static enum status move_text(const struct fleet *from, struct fleet *to, uint32_t *places,
+                             uint32_t place)
+{
+    return places[place] != UINT32_MAX ? ST_OK
+                                       : fleet_intern(to, from->texts[place], &places[place]);
+}
+
+static enum status move_texts(const struct fleet *from, struct fleet *to, uint32_t *places,
+                              const struct fleet_host *host)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < host->fact_count; i++) {
+        status = move_text(from, to, places, host->facts[i].name);
+        if (status == ST_OK)
+            status = move_text(from, to, places, host->facts[i].value);
+    }
+    for (size_t i = 0; status == ST_OK && i < host->change_count; i++) {
+        status = move_text(from, to, places, host->changes[i].name);
+        if (status == ST_OK)
+            status = move_text(from, to, places, host->changes[i].old_value);
+    }
+    return status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    uint32_t x = ((const struct fleet_fact *)a)->name;
+    uint32_t y = ((const struct fleet_fact *)b)->name;
+    return (x > y) - (x < y);
+}
+
+/* Facts are found by their names' places, so they are put in order again. */
+static void set_places(struct fleet_host *host, const uint32_t *places)
+{
+    for (size_t i = 0; i < host->fact_count; i++) {
+        host->facts[i].name = places[host->facts[i].name];
+        host->facts[i].value = places[host->facts[i].value];
+    }
+    if (host->fact_count > 0)
+        qsort(host->facts, host->fact_count, sizeof *host->facts, by_name);
+    for (size_t i = 0; i < host->change_count; i++) {
+        host->changes[i].name = places[host->changes[i].name];
+        host->changes[i].old_value = places[host->changes[i].old_value];
+    }
+}
+
+enum status fleet_trim(struct fleet *fleet, struct kept *const *kept, size_t count)
+{
+    struct fleet fresh = {0};
+    AUTO_FREE uint32_t *places = malloc((fleet->text_count + 1) * sizeof *places);
+    enum status status = places == NULL ? ST_NOMEM : ST_OK;
+    if (places != NULL)
+        memset(places, 0xff, (fleet->text_count + 1) * sizeof *places);
+    for (size_t i = 0; status == ST_OK && i < count; i++)
+        status = move_texts(fleet, &fresh, places, &kept[i]->host);
+    if (status != ST_OK) {
+        fleet_done(&fresh);
+        return status;
+    }
+    for (size_t i = 0; i < count; i++)
+        set_places(&kept[i]->host, places);
+    fresh.texts_kept = fresh.text_count;
+    fleet_done(fleet);
+    *fleet = fresh;
+    return ST_OK;
+}
+
 /* ---- a pass ----------------------------------------------------------------- */
 
 /* What of the facts decides the header, as facts again. */

@@ -269,6 +269,21 @@ static int by_ref_key(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static enum status trim(struct pass *pass, struct err *err)
+{
+    struct analysis_live *live = pass->live;
+    AUTO_FREE struct kept **kept = calloc(live->count + 1, sizeof *kept);
+    size_t count = 0;
+
+    if (kept == NULL)
+        return err_set(err, ST_NOMEM, "could not analyze: out of memory");
+    for (size_t i = 0; i < live->count; i++) {
+        if (live->entries[i].kept != NULL)
+            kept[count++] = live->entries[i].kept;
+    }
+    return analysis_trim(live->analysis, kept, count, err);
+}
+
 static const struct store_host_ref **refs_by_key(const struct store_host_refs *refs)
 {
     const struct store_host_ref **sorted = calloc(refs->count + 1, sizeof *sorted);
@@ -385,6 +400,8 @@ static enum status read_all(struct pass *pass, struct analyze_options *all, stru
         status = match_hosts(pass, &refs, err);
     if (status == ST_OK)
         status = match_facts(pass, err);
+    if (status == ST_OK)
+        status = trim(pass, err);
     if (status != ST_OK)
         return status;
     AUTO_FREE const struct store_host_ref **by_key = refs_by_key(&refs);

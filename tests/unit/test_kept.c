@@ -487,6 +487,50 @@ START_TEST(kept_host_that_posts_nonsense_is_told_as_faulty)
 }
 END_TEST
 
+/* Facts that change all the time leave no texts behind. */
+START_TEST(kept_facts_that_are_gone_are_forgotten)
+{
+    struct fleet fleet = {0};
+    struct kept *kept = kept_new();
+    struct view view;
+    char value[24];
+    struct analyze_fact one[] = {{"role", "web", TIME_UNKNOWN, TIME_UNKNOWN},
+                                 {"counter", value, TIME_UNKNOWN, TIME_UNKNOWN}};
+    host_make(&world, 5, 15 * US_PER_MINUTE, START);
+    view_make(&world, START, &view);
+    struct analyze_host host = host_of(&world, &view);
+    host.facts = one;
+    host.fact_count = 2;
+    snprintf(value, sizeof value, "first");
+    ck_assert_int_eq(fleet_keep(&fleet, kept, &host, START), ST_OK);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(value, sizeof value, "value %d", i);
+        ck_assert_int_eq(fleet_tell(&fleet, kept, &host), ST_OK);
+    }
+    ck_assert_uint_gt(fleet.text_count, 1000);
+    struct kept *other = kept_new(); /* has fewer, so names get their places in another order */
+    host.facts = &one[1];
+    host.fact_count = 1;
+    ck_assert_int_eq(fleet_keep(&fleet, other, &host, START), ST_OK);
+    struct kept *both[] = {other, kept};
+    ck_assert_int_eq(fleet_trim(&fleet, both, 2), ST_OK);
+    kept_free(other);
+    ck_assert_uint_eq(fleet.text_count, 4);
+    ck_assert_int_eq(fleet_add_kept(&fleet, kept, START, 0), ST_OK);
+    ck_assert_uint_eq(fleet.hosts[0].fact_count, 2);
+    ck_assert_str_eq(fleet.hosts[0].cohort.role, "web");
+    ck_assert_uint_lt(fleet.hosts[0].facts[0].name, fleet.hosts[0].facts[1].name);
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = fleet.texts[fleet.hosts[0].facts[i].name];
+        const char *text = fleet.texts[fleet.hosts[0].facts[i].value];
+        ck_assert_str_eq(text, strcmp(name, "role") == 0 ? "web" : "value 999");
+    }
+    arena_done(&view.arena);
+    kept_free(kept);
+    fleet_done(&fleet);
+}
+END_TEST
+
 Suite *kept_suite(void)
 {
     Suite *suite = suite_create("kept");
@@ -495,6 +539,7 @@ Suite *kept_suite(void)
     tcase_add_loop_test(tc, kept_host_after_many_passes_is_as_read_from_cold, 0, 6);
     tcase_add_test(tc, kept_rows_that_grow_are_told_as_of_twenty_minutes_ago_at_most);
     tcase_add_test(tc, kept_host_with_16384_new_tags_each_time_costs_bounded_memory);
+    tcase_add_test(tc, kept_facts_that_are_gone_are_forgotten);
     tcase_add_test(tc, kept_host_that_posts_nonsense_is_told_as_faulty);
     suite_add_tcase(suite, tc);
     return suite;
