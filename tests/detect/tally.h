@@ -57,7 +57,7 @@ struct tally {
     struct numbers error_path;                           /* the same over the whole path */
     struct numbers delay_fast, delay_middle, delay_slow; /* hours */
     struct numbers path_used; /* share of the path gone when first named */
-    size_t delay_in_time; /* named within the goal for their path */
+    size_t delay_in_time;     /* named within the goal for their path */
     size_t delay_never;
     double quiet_months;
     size_t quiet_findings;
