@@ -11,8 +11,9 @@
 #include "server/state/facts.h"
 #include "server/state/fleet.h"
 #include "server/state/known_view.h"
-#include "server/state/trends.h"
+#include "server/state/recent.h"
 #include "server/state/tag_lists.h"
+#include "server/state/trends.h"
 #include "server/state/wants.h"
 #include "server/store/db.h"
 #include "server/tagdict/tagdict.h"
@@ -27,6 +28,7 @@ struct app {
     struct wants *wants; /* what agents are asked for with the next answer */
     tagdict_now tagdict; /* built-in and imported; swapped by tag_lists_refresh(). Take it once */
     struct tag_lists *tag_lists;
+    struct recent *recent;          /* how many snapshots came of late */
     struct known_cache *known;      /* known leaks: built-in, imported */
     struct reply_cache *replies;    /* server/http/reply_cache.h: packed answers of big fleets */
     struct fleet_view_cache *views; /* server/state/view.h: fleet statistics per tag and cohort */

@@ -6,8 +6,8 @@
 #include "server/api/host_item.h"
 #include "server/api/json_out.h"
 #include "server/api/overview_fleet.h"
+#include "server/state/recent.h"
 #include "server/store/store_fleet.h"
-#include "server/store/store_snapshots.h"
 
 #include <stdatomic.h>
 
@@ -22,8 +22,7 @@ struct overview {
     struct store_awaiting_list awaiting;
     struct store_faults faults;
     int64_t since_us;
-    int64_t last_hour;
-    int64_t last_day;
+    struct store_recent recent;
 };
 
 static enum status read_database(const struct req *rq, int64_t now, struct overview *ret,
@@ -37,9 +36,7 @@ static enum status read_database(const struct req *rq, int64_t now, struct overv
     if (status == ST_OK)
         status = store_findings_summary(db, now - US_PER_DAY, &ret->summary, err);
     if (status == ST_OK)
-        status = store_snapshots_count(db, now - US_PER_HOUR, &ret->last_hour, err);
-    if (status == ST_OK)
-        status = store_snapshots_count(db, now - US_PER_DAY, &ret->last_day, err);
+        status = recent_get(rq->app->recent, db, &ret->recent, err);
     if (status == ST_OK)
         status = store_fleet_hosts(db, &ret->told, err);
     if (status == ST_OK)
@@ -72,8 +69,8 @@ static void write_sums(const struct fleet_list *list, const struct overview *ove
                        struct strbuf *out)
 {
     json_key_open(out, "snapshots", '{');
-    json_i64(out, "last_hour", overview->last_hour);
-    json_i64(out, "last_day", overview->last_day);
+    json_i64(out, "last_hour", overview->recent.hour);
+    json_i64(out, "last_day", overview->recent.day);
     json_close(out, '}');
     json_key_open(out, "pools", '{');
     json_i64(out, "nonpaged_bytes", fleet_sum(list, TOTAL_NONPAGED_BYTES));

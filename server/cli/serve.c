@@ -135,11 +135,12 @@ static enum status start(struct app *app, struct err *err)
     app->fleet = fleet_new();
     app->tag_lists = tag_lists_new();
     app->wants = wants_new();
+    app->recent = recent_new();
     app->known = known_cache_new();
     app->facts = facts_cache_new();
     app->trends = trends_cache_new();
-    if (app->fleet == NULL || app->tag_lists == NULL || app->wants == NULL || app->known == NULL ||
-        app->facts == NULL || app->trends == NULL)
+    if (app->fleet == NULL || app->tag_lists == NULL || app->wants == NULL || app->recent == NULL ||
+        app->known == NULL || app->facts == NULL || app->trends == NULL)
         return err_set(err, ST_NOMEM, "could not start: out of memory");
     enum status status = db_pool_new(&database, &app->db, err);
     if (status == ST_OK)
@@ -177,6 +178,7 @@ static void stop(struct app *app)
         fleet_free(app->fleet);
     tag_lists_free(app->tag_lists, &app->tagdict);
     wants_free(app->wants);
+    recent_free(app->recent);
     known_cache_free(app->known);
     facts_cache_free(app->facts);
     trends_cache_free(app->trends);

@@ -303,6 +303,9 @@ static void refresh(struct jobs *jobs)
     err = (struct err){0};
     if (tag_lists_refresh(jobs->app->tag_lists, db, &jobs->app->tagdict, &err) != ST_OK)
         log_err("the tag lists in use stay as they were", &err);
+    err = (struct err){0};
+    if (recent_refresh(jobs->app->recent, db, &err) != ST_OK)
+        log_err("the number of recent snapshots stays as it was", &err);
 }
 
 /* ---- the thread

@@ -73,7 +73,9 @@ static const struct stmt statements[] = {
                    " WHERE host_id = $1 GROUP BY boot_at ORDER BY max(taken_at) DESC",
                    "i", "zzzi"),
     [COUNT_SINCE] = STMT("snapshot_count_since",
-                         "SELECT count(*) FROM snapshot WHERE taken_at >= $1", "z", "i"),
+                         "SELECT count(*) FILTER (WHERE taken_at >= $2), count(*) FROM snapshot"
+                         " WHERE taken_at >= $1",
+                         "zz", "ii"),
 };
 const struct stmt_table store_series_statements = {statements,
                                                    sizeof statements / sizeof *statements};
@@ -598,14 +600,15 @@ enum status store_boots(struct db *db, int64_t host_key, struct store_boots *ret
     return ST_OK;
 }
 
-enum status store_snapshots_count(struct db *db, int64_t since_us, int64_t *ret_count,
-                                  struct err *err)
+enum status store_snapshots_recent(struct db *db, int64_t now_us, struct store_recent *ret_recent,
+                                   struct err *err)
 {
     AUTO_DBRESULT struct db_result *result = NULL;
     struct db_params params = {0};
-    db_p_time(&params, since_us);
+    db_p_time(&params, now_us - US_PER_DAY);
+    db_p_time(&params, now_us - US_PER_HOUR);
     enum status status = db_exec(db, &statements[COUNT_SINCE], &params, &result, err);
     if (status == ST_OK)
-        *ret_count = db_i64(result, 0, 0);
+        *ret_recent = (struct store_recent){db_i64(result, 0, 0), db_i64(result, 0, 1)};
     return status;
 }

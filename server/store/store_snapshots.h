@@ -79,9 +79,13 @@ void store_boots_done(struct store_boots *boots);
 enum status store_boots(struct db *db, int64_t host_key, struct store_boots *ret_boots,
                         struct err *err) MUST_CHECK;
 
-/* How many snapshots were taken since the moment, over all hosts. */
-enum status store_snapshots_count(struct db *db, int64_t since_us, int64_t *ret_count,
-                                  struct err *err) MUST_CHECK;
+/* How many snapshots were taken in the last hour and day, over all hosts. */
+struct store_recent {
+    int64_t hour;
+    int64_t day;
+};
+enum status store_snapshots_recent(struct db *db, int64_t now_us, struct store_recent *ret_recent,
+                                   struct err *err) MUST_CHECK;
 
 /* The sizes of big blocks as the newest snapshot since from_us has them that has any; else nothing
  * but an initialized snapshot. Only taken_at_us and blocks are filled in. Owned by caller. */
