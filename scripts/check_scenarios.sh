@@ -31,7 +31,7 @@ token admin
 node scripts/verify_findings.mjs --server "$address" --token-file "$home/admin.token" --wait-first
 seed=${SCENARIO_SEED:-7}
 sim="build/bin/poolfleet-sim --scenario agent/sim/scenarios --hosts 30 --seed $seed"
-now=$(date -u +%Y-%m-%dT%H:%M:00Z)
+now=${SCENARIO_NOW:-$(date -u +%Y-%m-%dT%H:%M:00Z)}
 $sim --now "$now" --backfill 7d --backfill-interval 1h --duration 0 --server "$address" \
     --token-file "$home/ingest.token" >"$home/sim.log" 2>&1
 $sim --now "$now" --expect "$home/expect.json" --output /dev/null

@@ -5,6 +5,7 @@
 #include "server/jobs/analysis_run.h"
 #include "server/known/known_finding.h"
 #include "server/store/store_known.h"
+#include "server/store/store_rollups.h"
 #include "server/store/store_tags.h"
 
 #include <string.h>
@@ -58,6 +59,7 @@ static enum status run(const struct config *config, int64_t as_of_us, bool json,
     AUTO_FINDINGS struct finding_list list = {0};
     AUTO_KNOWN struct known_list known = {0};
     AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+    int64_t newest_us = TIME_UNKNOWN;
     enum status status = cli_database_open(config, &database, err);
     if (status == ST_OK && dict == NULL)
         status = err_set(err, ST_NOMEM, "could not analyze: out of memory");
@@ -69,10 +71,13 @@ static enum status run(const struct config *config, int64_t as_of_us, bool json,
         status = store_known_load(database.db, &known, err);
     if (status == ST_OK && as_of_us == TIME_UNKNOWN)
         status = analysis_newest(database.db, &as_of_us, err);
+    else if (status == ST_OK) /* the server's "now" was the newest snapshot it had, too */
+        status = store_newest_taken_until(database.db, as_of_us, &newest_us, err);
     if (status == ST_OK && as_of_us == TIME_UNKNOWN)
         as_of_us = clock_wall_us(); /* nothing is stored, and so nothing found */
     if (status == ST_OK)
-        status = analysis_run(database.pool, dict, as_of_us, &list, err);
+        status = analysis_run(database.pool, dict, newest_us == TIME_UNKNOWN ? as_of_us : newest_us,
+                              &list, err);
     cli_database_close(&database);
     if (status != ST_OK)
         return status;

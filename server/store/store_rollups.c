@@ -37,6 +37,11 @@ static const struct stmt statements[] = {
     /* A host that has only enrolled has no snapshot, and no keyframe. */
     STMT("newest_taken_at", "SELECT max(last_seen_at) FROM host WHERE keyframe_at IS NOT NULL", "",
          "z"),
+    STMT("newest_taken_until",
+         "SELECT max(newest.taken_at) FROM host, LATERAL (SELECT taken_at FROM snapshot WHERE"
+         " host_id = host.host_id AND taken_at <= $1 ORDER BY taken_at DESC LIMIT 1) newest"
+         " WHERE host.first_seen_at <= $1",
+         "z", "z"),
     STMT("analyzer_lock", "SELECT pg_try_advisory_lock(" ANALYZER_LOCK ")", "", "b"),
     STMT("analyzer_unlock", "SELECT pg_advisory_unlock(" ANALYZER_LOCK ")", "", "b"),
 };
@@ -50,6 +55,7 @@ enum {
     ROLLUP_NEWEST,
     ROLLUP_SERIES,
     NEWEST_TAKEN_AT,
+    NEWEST_TAKEN_UNTIL,
     ANALYZER_LOCK_TAKE,
     ANALYZER_UNLOCK
 };
@@ -194,6 +200,14 @@ enum status store_newest_taken_at(struct db *db, int64_t *ret_taken_at_us, struc
 {
     return read_time(db, &statements[NEWEST_TAKEN_AT], &(struct db_params){0}, ret_taken_at_us,
                      err);
+}
+
+enum status store_newest_taken_until(struct db *db, int64_t until_us, int64_t *ret_taken_at_us,
+                                     struct err *err)
+{
+    struct db_params params = {0};
+    db_p_time(&params, until_us);
+    return read_time(db, &statements[NEWEST_TAKEN_UNTIL], &params, ret_taken_at_us, err);
 }
 
 enum status store_rollup_dirty(struct db *db, int64_t received_us, int64_t **ret_hours,

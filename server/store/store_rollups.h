@@ -65,6 +65,9 @@ enum status store_rollup_series(struct db *db, enum pool pool, uint32_t tag, int
 /* Newest taken_at of any snapshot: the live analysis' "now". TIME_UNKNOWN: no snapshots. */
 enum status store_newest_taken_at(struct db *db, int64_t *ret_taken_at_us,
                                   struct err *err) MUST_CHECK;
+/* Of those up to a moment. */
+enum status store_newest_taken_until(struct db *db, int64_t until_us, int64_t *ret_taken_at_us,
+                                     struct err *err) MUST_CHECK;
 
 /* One number for all servers on a database; any constant does ("pool" in ASCII, then 1). */
 #define STORE_ANALYZER_LOCK "8101828123361"
