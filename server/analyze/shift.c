@@ -93,6 +93,8 @@ static bool is_told(const struct finding_list *list, const struct owned *owned)
 }
 
 struct sides {
+    uint32_t *kind; /* of each host: the same where role and build are the same */
+    bool *has_kind; /* hosts of this kind have the version */
     uint32_t *with;
     double *bytes_with;
     double *bytes_others;
@@ -106,24 +108,54 @@ struct sides {
 
 static void sides_done(struct sides *sides)
 {
+    free(sides->kind);
+    free(sides->has_kind);
     free(sides->with);
     free(sides->bytes_with);
     free(sides->bytes_others);
 }
 
-/* Hosts of the same role and build that have the version: what comes with a role or with the system
- * itself is no shift. */
-static bool has_twin(const struct fleet *fleet, const struct owned *owned, uint32_t version,
-                     const struct fleet_host *host)
+static int kind_order(const void *a, const void *b, void *arg)
 {
+    const struct fleet_host *hosts = arg;
+    const struct cohort_facts *x = &hosts[*(const uint32_t *)a].cohort;
+    const struct cohort_facts *y = &hosts[*(const uint32_t *)b].cohort;
+    int order = strcmp(x->role, y->role);
+    return order != 0 ? order : strcmp(x->os, y->os);
+}
+
+static bool sides_new(const struct fleet *fleet, struct sides *sides)
+{
+    size_t n = fleet->count + 1;
+    AUTO_FREE uint32_t *order = calloc(n, sizeof *order);
+    sides->kind = calloc(n, sizeof *sides->kind);
+    sides->has_kind = calloc(n, sizeof *sides->has_kind);
+    sides->with = calloc(n, sizeof *sides->with);
+    sides->bytes_with = calloc(n, sizeof *sides->bytes_with);
+    sides->bytes_others = calloc(n, sizeof *sides->bytes_others);
+    if (order == NULL || sides->kind == NULL || sides->has_kind == NULL || sides->with == NULL ||
+        sides->bytes_with == NULL || sides->bytes_others == NULL)
+        return false;
+    for (size_t h = 0; h < fleet->count; h++)
+        order[h] = (uint32_t)h;
+    if (fleet->count > 0)
+        qsort_r(order, fleet->count, sizeof *order, kind_order, fleet->hosts);
+    for (size_t i = 1; i < fleet->count; i++)
+        sides->kind[order[i]] =
+            sides->kind[order[i - 1]] + (kind_order(&order[i - 1], &order[i], fleet->hosts) != 0);
+    return true;
+}
+
+/* What comes with a role or with the system itself is no shift: hosts without the version count
+ * where others of their kind have it. */
+static void mark_kinds(const struct fleet *fleet, const struct owned *owned, uint32_t version,
+                       struct sides *sides)
+{
+    memset(sides->has_kind, 0, fleet->count * sizeof *sides->has_kind);
     for (size_t h = 0; h < fleet->count; h++) {
-        const struct fleet_host *twin = &fleet->hosts[h];
-        if (fleet_fact(twin, owned->driver) == version &&
-            strcmp(twin->cohort.role, host->cohort.role) == 0 &&
-            strcmp(twin->cohort.os, host->cohort.os) == 0)
-            return true;
+        if (fleet_fact(&fleet->hosts[h], owned->driver) == version)
+            sides->has_kind[sides->kind[h]] = true;
     }
-    return false;
 }
 
 /* The version came within the history, and the boots before it held less. */
@@ -144,6 +176,7 @@ static void split(const struct fleet *fleet, const struct owned *owned, uint32_t
     sides->with_count = sides->other_count = 0;
     sides->settled = sides->moving = sides->rose = 0;
     sides->share = 0;
+    mark_kinds(fleet, owned, version, sides);
     for (size_t h = 0; h < fleet->count; h++) {
         const struct fleet_host *host = &fleet->hosts[h];
         const struct feature *feature = fleet_feature(host, owned->pool, owned->tag);
@@ -152,9 +185,8 @@ static void split(const struct fleet *fleet, const struct owned *owned, uint32_t
         if (has == UINT32_MAX || host->uptime_hours < 1)
             continue;
         if (has != version) {
-            if (!has_twin(fleet, owned, version, host))
-                continue;
-            sides->bytes_others[sides->other_count++] = bytes;
+            if (sides->has_kind[sides->kind[h]])
+                sides->bytes_others[sides->other_count++] = bytes;
             continue;
         }
         sides->bytes_with[sides->with_count] = bytes;
@@ -281,16 +313,11 @@ enum status shift_findings(const struct build *build, struct finding_list *list)
 {
     AUTO_FREE struct owned *owned = NULL;
     CLEANUP(sides_done) struct sides sides = {0};
-    size_t n = build->fleet->count + 1;
     size_t count = 0;
     size_t added = 0;
     if (build->dict == NULL)
         return ST_OK;
-    sides.with = calloc(n, sizeof *sides.with);
-    sides.bytes_with = calloc(n, sizeof *sides.bytes_with);
-    sides.bytes_others = calloc(n, sizeof *sides.bytes_others);
-    if (sides.with == NULL || sides.bytes_with == NULL || sides.bytes_others == NULL ||
-        list_owned(build, &owned, &count) != ST_OK)
+    if (!sides_new(build->fleet, &sides) || list_owned(build, &owned, &count) != ST_OK)
         return ST_NOMEM;
     for (size_t i = 0; i < count && added < SHIFT_FINDINGS_MAX; i++) {
         size_t before = list->count;
