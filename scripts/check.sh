@@ -22,7 +22,7 @@ mkdir -p "$logs"
 
 finish() {
     [ -n "$lane_pid" ] && kill "$lane_pid" 2>/dev/null
-    [ -n "$pg_dir" ] && scripts/pg_private.sh stop "$pg_dir" >/dev/null
+    [ -n "$pg_dir" ] && scripts/pg_private.sh remove "$pg_dir" >/dev/null # its data lie elsewhere
     :
 }
 trap finish EXIT
@@ -84,7 +84,7 @@ build() {
 private_pg() {
     [ -n "$pg_dir" ] && return
     pg_dir=$logs/pg
-    rm -rf "$pg_dir"
+    scripts/pg_private.sh remove "$pg_dir" >/dev/null 2>&1 # of a run that was cut off
     scripts/pg_private.sh start "$pg_dir" --test >"$logs/pg.log" 2>&1 || {
         cat "$logs/pg.log"
         echo "could not start a private PostgreSQL"
