@@ -76,15 +76,21 @@ void strbuf_u64(struct strbuf *buf, uint64_t value)
     strbuf_add(buf, digits + at, sizeof digits - at);
 }
 
+const char *grouped_text(uint64_t value, char text[GROUPED_MAX])
+{
+    char *at = text + GROUPED_MAX - 1;
+    *at = '\0';
+    for (int digits = 0; digits == 0 || value > 0; digits++, value /= 10) {
+        if (digits > 0 && digits % 3 == 0)
+            *--at = ',';
+        *--at = (char)('0' + value % 10);
+    }
+    return at;
+}
+
 void strbuf_grouped(struct strbuf *buf, uint64_t value)
 {
-    uint64_t group = 1;
-
-    while (value / group >= 1000)
-        group *= 1000;
-    strbuf_u64(buf, value / group);
-    for (; group > 1; group /= 1000)
-        strbuf_printf(buf, ",%03u", (unsigned)(value / (group / 1000) % 1000));
+    strbuf_puts(buf, GROUPED(value));
 }
 
 void strbuf_i64(struct strbuf *buf, int64_t value)

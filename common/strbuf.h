@@ -38,6 +38,10 @@ void strbuf_putc(struct strbuf *buf, char c);
 void strbuf_u64(struct strbuf *buf, uint64_t value); /* decimal, faster than printf */
 void strbuf_i64(struct strbuf *buf, int64_t value);
 void strbuf_grouped(struct strbuf *buf, uint64_t value); /* 10,144: for sentences */
+/* The same for a %s; it lives as long as the block it stands in. Not for negative numbers. */
+#define GROUPED_MAX 27 /* 2^64 - 1 has 20 digits and 6 commas */
+const char *grouped_text(uint64_t value, char text[GROUPED_MAX]);
+#define GROUPED(value) grouped_text((uint64_t)(value), (char[GROUPED_MAX]){0})
 void strbuf_printf(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void strbuf_json(struct strbuf *buf, const char *text);

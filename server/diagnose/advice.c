@@ -90,8 +90,8 @@ static void hints_of_pools(struct judge *judge)
         hint(judge, "the pool is used up: new requests fail, and what fails may be any program or "
                     "driver, not the one that took the memory");
     if (facts->failures != NUMBER_UNKNOWN && facts->failures > 0)
-        hint(judge, judge_text(judge, "%lld pool allocations have failed since boot",
-                               (long long)facts->failures));
+        hint(judge, judge_text(judge, "%s pool allocations have failed since boot",
+                               GROUPED(facts->failures)));
     if (facts->failures != NUMBER_UNKNOWN && facts->failures > 0 &&
         verdict == VERDICT_INSUFFICIENT_DATA)
         hint(judge, "allocations failed although both pools are far from their limits: look at the "
@@ -124,25 +124,25 @@ static void hints_of_failures(struct judge *judge)
             hint(judge,
                  judge_text(
                      judge,
-                     "%lld allocations of system page table entries have failed%s: address "
+                     "%s allocations of system page table entries have failed%s: address "
                      "space of the kernel is short, this is NOT pool; drivers that map much "
                      "memory, /3GB and large video memory are the usual causes",
-                     (long long)failure->count,
+                     GROUPED(failure->count),
                      evidence->free_ptes == NUMBER_UNKNOWN
                          ? ""
-                         : judge_text(judge, " (%lld are free)", (long long)evidence->free_ptes)));
+                         : judge_text(judge, " (%s are free)", GROUPED(evidence->free_ptes))));
         else
             hint(judge, judge_text(judge,
-                                   "%lld %s have failed: this is not a pool failure, and counters "
+                                   "%s %s have failed: this is not a pool failure, and counters "
                                    "of kernel stacks grow on healthy systems too",
-                                   (long long)failure->count, failure->what));
+                                   GROUPED(failure->count), failure->what));
     }
     if (evidence->failure_count == 0 && evidence->free_ptes != NUMBER_UNKNOWN &&
         evidence->free_ptes < 4000)
         hint(judge, judge_text(judge,
-                               "only %lld system page table entries are free: that is not "
+                               "only %s system page table entries are free: that is not "
                                "pool, but it stops drivers in the same way",
-                               (long long)evidence->free_ptes));
+                               GROUPED(evidence->free_ptes)));
 }
 
 static void hints_of_suspects(struct judge *judge)
@@ -194,19 +194,18 @@ static void hints_of_evidence(struct judge *judge)
             (most == NULL || evidence->processes[i].handles > most->handles))
             most = &evidence->processes[i];
     if (most != NULL && most->handles > 10000)
-        hint(judge, judge_text(judge, "process %s holds %lld handles: far more than usual",
-                               most->name, (long long)most->handles));
+        hint(judge, judge_text(judge, "process %s holds %s handles: far more than usual",
+                               most->name, GROUPED(most->handles)));
     for (size_t i = 0; i < evidence->handle_count; i++)
         if (evidence->handles[i].count > 10000)
-            hint(judge,
-                 judge_text(judge, "%lld handles are of type %s",
-                            (long long)evidence->handles[i].count, evidence->handles[i].type));
+            hint(judge, judge_text(judge, "%s handles are of type %s",
+                                   GROUPED(evidence->handles[i].count), evidence->handles[i].type));
     if (evidence->lock != NULL && (evidence->lock_contention > 0 || evidence->lock_waiters > 0))
         hint(judge, judge_text(judge,
-                               "lock %s is contended (%lld times, %lld threads wait): work that "
+                               "lock %s is contended (%s times, %s threads wait): work that "
                                "waits there keeps its pool",
-                               evidence->lock, (long long)evidence->lock_contention,
-                               (long long)evidence->lock_waiters));
+                               evidence->lock, GROUPED(evidence->lock_contention),
+                               GROUPED(evidence->lock_waiters)));
     for (size_t i = 0; i < evidence->candidate_count && i < 6; i++) {
         char tag[TAG_TEXT_MAX];
         tag_format(evidence->candidates[i].tag, tag);

@@ -114,10 +114,10 @@ static const char *why(struct judge *judge, const struct pool_facts *facts,
         strbuf_printf(&text, ", %.0f %% of the pool%s", bytes / facts->whole_bytes * 100,
                       facts->whole_known ? "" : " as listed");
     if (row_blocks(row) > 0)
-        strbuf_printf(&text, "%s%.0f blocks outstanding", text.length > 0 ? ", " : "",
-                      row_blocks(row));
+        strbuf_printf(&text, "%s%s blocks outstanding", text.length > 0 ? ", " : "",
+                      GROUPED(row_blocks(row)));
     if (bytes > 0 && row_blocks(row) > 0)
-        strbuf_printf(&text, " of %.0f bytes each", bytes / row_blocks(row));
+        strbuf_printf(&text, " of %s bytes each", GROUPED(round(bytes / row_blocks(row))));
     if (row->frees == 0 && row->allocs != NUMBER_UNKNOWN && row->allocs > 1)
         strbuf_puts(&text, ", never freed");
     strbuf_puts(&text, extra);

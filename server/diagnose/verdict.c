@@ -146,8 +146,8 @@ static bool near_maximum(struct judge *judge, enum pool pool)
         return false;
     const char *what = judge_text(judge, "the %s pool holds %s, %.0f %% of its maximum",
                                   pool_titles[pool], used_text(facts, size), of_max * 100);
-    because(judge, failing ? judge_text(judge, "%s, and %lld pool allocations have failed", what,
-                                        (long long)judge->facts.failures)
+    because(judge, failing ? judge_text(judge, "%s, and %s pool allocations have failed", what,
+                                        GROUPED(judge->facts.failures))
                            : what);
     return true;
 }
@@ -169,8 +169,8 @@ static bool session_full(struct judge *judge, enum pool pool)
                            of_max * 100,
                            facts->session_failures > 0 ? ", and its allocations have failed" : ""));
     else
-        because(judge, judge_text(judge, "%lld pool allocations of one session have failed",
-                                  (long long)facts->session_failures));
+        because(judge, judge_text(judge, "%s pool allocations of one session have failed",
+                                  GROUPED(facts->session_failures)));
     return true;
 }
 
@@ -357,9 +357,8 @@ static bool one_tag_has_most_blocks(struct judge *judge, enum pool pool)
     lead(judge, pool, top);
     tag_format(top->row->tag, tag);
     judge->leading_share = row_blocks(top->row) / facts->listed_blocks;
-    because(judge,
-            judge_text(judge, "tag \"%s\" has %.0f blocks outstanding, %.0f %% of all listed", tag,
-                       row_blocks(top->row), judge->leading_share * 100));
+    because(judge, judge_text(judge, "tag \"%s\" has %s blocks outstanding, %.0f %% of all listed",
+                              tag, GROUPED(row_blocks(top->row)), judge->leading_share * 100));
     return true;
 }
 
@@ -454,11 +453,10 @@ static const char *unknown_why(struct judge *judge)
 {
     const struct facts *facts = &judge->facts;
     if (facts->failures != NUMBER_UNKNOWN && facts->failures > 0)
-        return judge_text(
-            judge,
-            "%lld pool allocations have failed, but neither pool is near a limit that "
-            "is printed",
-            (long long)facts->failures);
+        return judge_text(judge,
+                          "%s pool allocations have failed, but neither pool is near a limit that "
+                          "is printed",
+                          GROUPED(facts->failures));
     for (int pool = 0; pool < POOL_COUNT; pool++)
         if (!facts->pool[pool].explained && facts->pool[pool].whole_bytes >= MOST_BYTES &&
             facts->pool[pool].row_count > 0)

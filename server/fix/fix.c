@@ -271,23 +271,24 @@ void fix_sentence(const struct fix_result *result, const char *what, const char 
 
     strbuf_puts(out, heads[result->verdict]);
     if (moved->hosts == 0) {
-        strbuf_printf(out, ": all %zu affected %s still have %s %s.", stays->hosts,
+        strbuf_printf(out, ": all %s affected %s still have %s %s.", GROUPED(stays->hosts),
                       plural(stays->hosts), what, bad);
         return;
     }
-    strbuf_printf(out, ": of %zu %s that left %s %s, ", moved->hosts, plural(moved->hosts), what,
-                  bad);
+    strbuf_printf(out, ": of %s %s that left %s %s, ", GROUPED(moved->hosts), plural(moved->hosts),
+                  what, bad);
     if (moved->measured == 0)
         strbuf_puts(out, "none can be measured yet");
     else
-        strbuf_printf(out, "%zu of %zu measured still grow (%.0f to %.0f %%)", moved->growing,
-                      moved->measured, moved->low * 100, moved->high * 100);
+        strbuf_printf(out, "%s of %s measured still grow (%.0f to %.0f %%)",
+                      GROUPED(moved->growing), GROUPED(moved->measured), moved->low * 100,
+                      moved->high * 100);
     if (moved->early > 0)
-        strbuf_printf(out, ", %zu too early to tell", moved->early);
+        strbuf_printf(out, ", %s too early to tell", GROUPED(moved->early));
     if (moved->unmeasured > 0)
-        strbuf_printf(out, ", %zu without growth before", moved->unmeasured);
+        strbuf_printf(out, ", %s without growth before", GROUPED(moved->unmeasured));
     if (stays->measured > 0)
-        strbuf_printf(out, "; of those that stay on it %zu of %zu grow", stays->growing,
-                      stays->measured);
+        strbuf_printf(out, "; of those that stay on it %s of %s grow", GROUPED(stays->growing),
+                      GROUPED(stays->measured));
     strbuf_puts(out, ".");
 }

@@ -107,8 +107,8 @@ static void put_title(struct strbuf *out, const struct notify_message *message)
     const struct finding *finding = &message->record->finding;
     size_t hosts = message->record->host_total;
     tag_format(finding->tag, tag);
-    strbuf_printf(out, "[%s] %s: tag %s (%s pool) on %zu host%s", headline_word(message),
-                  finding_kind_name(finding->kind), tag, pool_name(finding->pool), hosts,
+    strbuf_printf(out, "[%s] %s: tag %s (%s pool) on %s host%s", headline_word(message),
+                  finding_kind_name(finding->kind), tag, pool_name(finding->pool), GROUPED(hosts),
                   hosts == 1 ? "" : "s");
     if (message->event == NOTIFY_REOPENED)
         strbuf_puts(out, ", again");
@@ -166,8 +166,9 @@ static void put_cause(struct strbuf *out, const struct finding *finding)
         strbuf_puts(out, " ");
         notify_put_clean(out, cause->and_value, 128);
     }
-    strbuf_printf(out, ": on %zu of %zu affected hosts, on %zu of %zu others", cause->affected_with,
-                  cause->affected, cause->unaffected_with, cause->unaffected);
+    strbuf_printf(out, ": on %s of %s affected hosts, on %s of %s others",
+                  GROUPED(cause->affected_with), GROUPED(cause->affected),
+                  GROUPED(cause->unaffected_with), GROUPED(cause->unaffected));
 }
 
 static void put_link(struct strbuf *out, const struct notify_message *message)
@@ -215,7 +216,8 @@ static void put_hosts(struct strbuf *out, const struct notify_message *message)
         put_host(out, &finding->hosts[i]);
     }
     if (finding != NULL && message->record->host_total > hosts_shown(finding))
-        strbuf_printf(out, "\nand %zu more", message->record->host_total - hosts_shown(finding));
+        strbuf_printf(out, "\nand %s more",
+                      GROUPED(message->record->host_total - hosts_shown(finding)));
 }
 
 /* ---- generic ------------------------------------------------------------------------------------

@@ -294,9 +294,9 @@ static const struct evidence_case {
     {"handles of a process",
      "PROCESS 8a1b2c3d  SessionId: 0  Cid: 0b04    Peb: 7ffd\n    ObjectTable: e1 HandleCount: "
      "1908328.\n    Image: Hoarder.exe\n",
-     NULL, "Hoarder.exe holds 1908328 handles"},
+     NULL, "Hoarder.exe holds 1,908,328 handles"},
     {"handle types", "Type           Count\nEvent          29\nThread         1900000\n", NULL,
-     "1900000 handles are of type Thread"},
+     "1,900,000 handles are of type Thread"},
 };
 
 START_TEST(evidence_names_driver_and_cause)
@@ -328,6 +328,8 @@ START_TEST(equal_counts_show_one_cause)
     diagnose(text, sizeof text - 1, &diagnosis);
     ck_assert_uint_eq(diagnosis.suspect_count, 2);
     ck_assert_ptr_nonnull(strstr(diagnosis.suspects[1].why, "one cause"));
+    ck_assert_ptr_nonnull(
+        strstr(diagnosis.suspects[0].why, "5,768,754 blocks outstanding of 336 bytes each"));
 }
 END_TEST
 
