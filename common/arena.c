@@ -24,6 +24,14 @@ void arena_done(struct arena *arena)
     *arena = (struct arena){0};
 }
 
+size_t arena_bytes(const struct arena *arena)
+{
+    size_t bytes = 0;
+    for (const struct arena_block *block = arena->blocks; block != NULL; block = block->next)
+        bytes += sizeof *block + block->capacity;
+    return bytes;
+}
+
 void *arena_alloc(struct arena *arena, size_t count, size_t size)
 {
     size_t wanted;
@@ -31,7 +39,8 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
         return NULL;
     wanted = (wanted + _Alignof(max_align_t)) & ~(_Alignof(max_align_t) - 1);
     if (arena->blocks == NULL || arena->blocks->capacity - arena->used < wanted) {
-        size_t capacity = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
+        size_t usual = arena->block_bytes == 0 ? BLOCK_BYTES : arena->block_bytes;
+        size_t capacity = wanted > usual ? wanted : usual;
         struct arena_block *block = calloc(1, sizeof *block + capacity);
         if (block == NULL)
             return NULL;

@@ -12,10 +12,12 @@
 
 struct arena {
     struct arena_block *blocks;
-    size_t used; /* of the newest block */
+    size_t used;        /* of the newest block */
+    size_t block_bytes; /* 0: as for a document; less for an arena that is one of many */
 };
 
 void arena_done(struct arena *arena);
+size_t arena_bytes(const struct arena *arena); /* of memory, about */
 #define AUTO_ARENA CLEANUP(arena_done)
 
 /* NULL when memory is out or count * size overflows. A size of 0 gives a unique pointer. */

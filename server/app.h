@@ -42,6 +42,8 @@ struct app {
     _Atomic int64_t analyzed_at_us;      /* end of the last analysis pass; TIME_UNKNOWN before it */
     _Atomic int64_t analyzed_as_of_us;   /* newest taken_at that pass saw */
     _Atomic uint64_t analysis_passes;
+    _Atomic uint64_t analysis_cold_reads; /* hosts read from history */
+    _Atomic uint64_t analysis_restored;   /* hosts read as they were stored */
     _Atomic int64_t analysis_duration_us; /* of the last pass */
 };
 

@@ -14,11 +14,11 @@ BEGIN
         from_at := date_trunc('day', moment);
         to_at := from_at + interval '1 day';
         name := parent || '_' || to_char(from_at, 'YYYYMMDD');
-    ELSIF parent = 'snapshot_block' THEN
+    ELSIF parent IN ('snapshot_block', 'snapshot_chunk') THEN
         from_at := date_bin('6 hours', moment, '2000-01-01 00:00:00+00');
         to_at := from_at + interval '6 hours';
         name := parent || '_' || to_char(from_at, 'YYYYMMDDHH24');
-    ELSIF parent IN ('tag_hour', 'host_hour', 'host_tag_day') THEN
+    ELSIF parent IN ('tag_hour', 'host_hour', 'host_tag_day', 'host_pool_day') THEN
         from_at := date_trunc('month', moment);
         to_at := from_at + interval '1 month';
         name := parent || '_' || to_char(from_at, 'YYYYMM');
@@ -26,15 +26,30 @@ BEGIN
         RAISE EXCEPTION 'table "%" has no partitions', parent;
     END IF;
 END $$;
-COMMENT ON FUNCTION partition_step(text, timestamptz) IS 'Name and range of the partition of a table that holds a moment: days of snapshot and snapshot_chunk, six hours of snapshot_block, months of tag_hour, host_hour and host_tag_day, UTC';
+COMMENT ON FUNCTION partition_step(text, timestamptz) IS 'Name and range of the partition of a table that holds a moment: days of snapshot and snapshot_chunk, six hours of snapshot_block, months of tag_hour, host_hour, host_tag_day and host_pool_day, UTC';
 
 CREATE OR REPLACE FUNCTION partition_column(parent text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, public AS $$
     SELECT CASE parent WHEN 'snapshot' THEN 'taken_at' WHEN 'snapshot_block' THEN 'received_at'
                        WHEN 'snapshot_chunk' THEN 'span_at' WHEN 'tag_hour' THEN 'hour_at'
-                       WHEN 'host_hour' THEN 'hour_at' WHEN 'host_tag_day' THEN 'day_at' END
+                       WHEN 'host_hour' THEN 'hour_at' WHEN 'host_tag_day' THEN 'day_at'
+                       WHEN 'host_pool_day' THEN 'day_at' END
 $$;
 COMMENT ON FUNCTION partition_column(text) IS 'The column a table is partitioned by; NULL: it is not';
+
+-- Columns and checks of a partition. Wide columns first and those of any length last, whatever order
+-- the parent has: then no row has gaps between its columns.
+CREATE OR REPLACE FUNCTION partition_definition(parent regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, public AS $$
+    SELECT concat_ws(', ',
+        (SELECT string_agg(concat_ws(' ', quote_ident(attname), format_type(atttypid, atttypmod),
+                                     CASE WHEN attnotnull THEN 'NOT NULL' END),
+                           ', ' ORDER BY attlen < 0, attlen DESC, attnum)
+         FROM pg_attribute WHERE attrelid = parent AND attnum > 0 AND NOT attisdropped),
+        (SELECT string_agg(format('CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), ', ')
+         FROM pg_constraint WHERE conrelid = parent AND contype = 'c'))
+$$;
+COMMENT ON FUNCTION partition_definition(regclass) IS 'Columns and checks of a partition as CREATE TABLE has them';
 
 -- A table is made alone and then attached: attaching lets others go on reading and writing the
 -- parent, which CREATE TABLE ... PARTITION OF would not. The advisory lock orders several servers.
@@ -43,20 +58,26 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public SET timezone = 'UTC' SET client_min_messages = 'warning' AS $$
 DECLARE
     step record;
+    stored name;
     made integer := 0;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('poolfleet partition ' || parent, 0));
     FOR step IN SELECT DISTINCT s.* FROM unnest(moments) AS m, partition_step(parent, m) AS s
                 ORDER BY s.from_at LOOP
         CONTINUE WHEN to_regclass('public.' || quote_ident(step.name)) IS NOT NULL;
-        -- toast_tuple_target: a block of some KB stays beside its row, one write instead of four.
-        EXECUTE format('CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS '
-                       'INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS, '
-                       'CONSTRAINT %I CHECK (%I >= %L AND %I < %L)) '
-                       'WITH (toast_tuple_target = 8160)',
-                       step.name, parent, step.name || '_range',
+        EXECUTE format('CREATE TABLE public.%I (%s, CONSTRAINT %I CHECK (%I >= %L AND %I < %L))',
+                       step.name, partition_definition(parent::regclass), step.name || '_range',
                        partition_column(parent), step.from_at,
                        partition_column(parent), step.to_at);
+        -- What is stored out of line, and when: a block of some KB stays beside its row, one write
+        -- instead of four.
+        FOR stored IN SELECT attname FROM pg_attribute
+                      WHERE attrelid = parent::regclass AND attstorage = 'e' AND NOT attisdropped LOOP
+            EXECUTE format('ALTER TABLE public.%I ALTER COLUMN %I SET STORAGE EXTERNAL', step.name, stored);
+        END LOOP;
+        IF parent IN ('snapshot_block', 'snapshot_chunk') THEN
+            EXECUTE format('ALTER TABLE public.%I SET (toast_tuple_target = 8160)', step.name);
+        END IF;
         EXECUTE format('ALTER TABLE public.%I ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
                        parent, step.name, step.from_at, step.to_at);
         made := made + 1;

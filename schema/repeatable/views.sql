@@ -75,19 +75,27 @@ SELECT h.id, h.name, s.hour_at, s.boot_at, s.snapshots, s.nonpaged_bytes, s.page
 FROM host_hour s JOIN host h USING (host_id);
 COMMENT ON VIEW v_host_totals_hour IS 'Totals of each host by the hour, from its newest snapshot in it; until yesterday';
 
+-- Bytes are unpacked once a row (OFFSET 0 keeps it so), then taken by the tag.
 CREATE VIEW v_host_tag_hour AS
 SELECT h.id, h.name, d.day_at + (b.place - 1) * interval '1 hour' AS hour_at, d.pool, d.tag, b.bytes
-FROM host_tag_day d JOIN host h USING (host_id)
+FROM (SELECT host_id, day_at, pool, tag, bytes FROM host_tag_day
+      UNION ALL
+      SELECT host_id, day_at, pool, t.tag, u.bytes[t.place:t.place]
+      FROM host_pool_day p CROSS JOIN LATERAL (SELECT p.bytes || '{}' AS bytes OFFSET 0) AS u
+           CROSS JOIN LATERAL unnest(p.tags) WITH ORDINALITY AS t (tag, place)) AS d
+     JOIN host h USING (host_id)
      CROSS JOIN LATERAL unnest(d.bytes) WITH ORDINALITY AS b (bytes, place)
 WHERE b.bytes IS NOT NULL AND d.day_at IS NOT NULL;
 COMMENT ON VIEW v_host_tag_hour IS 'Bytes of a host''s largest and most growing tags by the hour; until yesterday. Give a tag or a host id';
 
 CREATE VIEW v_tag_hour_bucket AS
 SELECT t.hour_at, t.pool, t.tag,
-       CASE WHEN b.place = 1 THEN 0 ELSE (2::numeric ^ (b.place - 2))::bigint END AS from_bytes,
-       b.hosts
-FROM tag_hour t CROSS JOIN LATERAL unnest(t.buckets) WITH ORDINALITY AS b (hosts, place)
-WHERE b.hosts > 0 AND b.place < 65;
+       CASE WHEN b.size = 0 THEN 0 ELSE (2::numeric ^ (b.size - 1))::bigint END AS from_bytes, b.hosts
+FROM tag_hour t CROSS JOIN LATERAL (
+    SELECT size, t.size_hosts[size]::bigint AS hosts FROM generate_subscripts(t.size_hosts, 1) AS size
+    UNION ALL
+    SELECT size - 1, t.buckets[size] FROM generate_subscripts(t.buckets, 1) AS size) AS b
+WHERE b.hosts > 0 AND b.size < 64;
 COMMENT ON VIEW v_tag_hour_bucket IS 'How many hosts hold from from_bytes up to twice that of a tag in an hour; empty buckets are left out';
 
 -- The same under their plain names.

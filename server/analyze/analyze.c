@@ -5,6 +5,7 @@
 #include "server/analyze/exhaust.h"
 #include "server/analyze/fault.h"
 #include "server/analyze/kept_inside.h"
+#include "server/analyze/kept_store.h"
 #include "server/analyze/shift.h"
 
 #include <math.h>
@@ -100,6 +101,17 @@ enum status analysis_add_kept(struct analysis *analysis, struct kept *kept, int6
 {
     return told(fleet_add_kept(&analysis->fleet, kept, analysis->options.as_of_us, age_us),
                 kept->host.id, err);
+}
+
+enum status analysis_store(struct analysis *analysis, struct kept *kept, struct strbuf *out)
+{
+    return fleet_store(&analysis->fleet, kept, out);
+}
+
+enum status analysis_restore(struct analysis *analysis, struct kept *kept, const void *data,
+                             size_t length)
+{
+    return fleet_restore(&analysis->fleet, kept, data, length);
 }
 
 static int finding_order(const void *a, const void *b)

@@ -15,7 +15,7 @@ void fleet_done(struct fleet *fleet)
     *fleet = (struct fleet){0};
 }
 
-static uint64_t hash_text(const char *text)
+uint64_t fleet_hash(const char *text)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     for (; *text != '\0'; text++)
@@ -35,7 +35,7 @@ static bool grow_slots(struct fleet *fleet)
         return false;
     }
     for (size_t i = 0; i < fleet->text_count; i++) {
-        size_t slot = hash_text(texts[i]) & (wanted - 1);
+        size_t slot = fleet_hash(texts[i]) & (wanted - 1);
         while (slots[slot] != 0)
             slot = (slot + 1) & (wanted - 1);
         slots[slot] = (uint32_t)i + 1;
@@ -51,7 +51,7 @@ enum status fleet_intern(struct fleet *fleet, const char *text, uint32_t *ret_pl
 {
     if (fleet->text_count == fleet->text_capacity && !grow_slots(fleet))
         return ST_NOMEM;
-    size_t slot = hash_text(text) & (fleet->slot_count - 1);
+    size_t slot = fleet_hash(text) & (fleet->slot_count - 1);
     while (fleet->text_slots[slot] != 0) {
         uint32_t place = fleet->text_slots[slot] - 1;
         if (strcmp(fleet->texts[place], text) == 0) {

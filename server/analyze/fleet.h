@@ -117,6 +117,7 @@ struct fleet {
 
 void fleet_done(struct fleet *fleet);
 void reader_free(struct reader *reader); /* NULL allowed */
+uint64_t fleet_hash(const char *text);
 /* Place of the text, added when new. ST_NOMEM. */
 enum status fleet_intern(struct fleet *fleet, const char *text, uint32_t *ret_place) MUST_CHECK;
 /* Reads one host up to as_of_us. A host without a usable point is kept out; one whose newest point

@@ -13,20 +13,25 @@ const enum total kept_totals[KEPT_TOTALS] = {TOTAL_PROCESSES, TOTAL_COMMIT_BYTES
                                              TOTAL_NONPAGED_BYTES, TOTAL_PAGED_BYTES,
                                              TOTAL_ALLOC_FAILURES};
 
+#define SMALL_ARENA                                                                                \
+    {                                                                                              \
+        .block_bytes = KEPT_BLOCK_BYTES                                                            \
+    }
+
+static const struct kept nothing = {.lost = true, /* nothing was read yet */
+                                    .details_us = TIME_UNKNOWN,
+                                    .facts_until_us = TIME_UNKNOWN,
+                                    .judged_us = TIME_UNKNOWN,
+                                    .fresh_most = KEPT_FRESH,
+                                    .first.arena = SMALL_ARENA,
+                                    .judged = SMALL_ARENA};
+
 struct kept *kept_new(void)
 {
-    struct kept *kept = calloc(1, sizeof *kept);
-    if (kept != NULL) {
-        kept->lost = true; /* nothing was read yet */
-        kept->details_us = kept->facts_until_us = kept->judged_us = TIME_UNKNOWN;
-    }
+    struct kept *kept = malloc(sizeof *kept);
+    if (kept != NULL)
+        *kept = nothing;
     return kept;
-}
-
-static void lists_done(struct kept_lists *lists)
-{
-    arena_done(&lists->arena);
-    *lists = (struct kept_lists){0};
 }
 
 void kept_clear(struct kept *kept)
@@ -38,17 +43,18 @@ void kept_clear(struct kept *kept)
         free(kept->tables[pool].packed);
     }
     for (size_t f = 0; f < KEPT_FRESH; f++)
-        free(kept->fresh[f]);
+        free(kept->fresh[f].items);
+    free(kept->coming.items);
     free(kept->picks);
     free(kept->sessions);
     free(kept->events);
     free(kept->event_doc_us);
     free(kept->features);
-    lists_done(&kept->first);
-    lists_done(&kept->newest);
+    arena_done(&kept->first.arena);
+    arena_done(&kept->newest.arena);
     free(kept->told);
     arena_done(&kept->judged);
-    *kept = (struct kept){.lost = true, .details_us = TIME_UNKNOWN, .facts_until_us = TIME_UNKNOWN};
+    *kept = nothing;
 }
 
 void kept_free(struct kept *kept)
@@ -92,17 +98,17 @@ size_t kept_bytes(const struct kept *kept)
     size_t bytes = sizeof *kept + kept->pick_room * sizeof *kept->picks +
                    kept->session_room * sizeof *kept->sessions +
                    kept->feature_room * sizeof *kept->features +
-                   kept->event_count * sizeof *kept->events;
-    size_t rows = 0;
+                   kept->event_count * sizeof *kept->events +
+                   kept->host.fact_count * sizeof *kept->host.facts + arena_bytes(&kept->judged) +
+                   arena_bytes(&kept->first.arena) + arena_bytes(&kept->newest.arena);
     for (int pool = 0; pool < POOL_COUNT; pool++) {
         const struct kept_table *table = &kept->tables[pool];
-        rows += table->row_count;
         bytes += table->level_room * sizeof *table->levels + table->row_room * sizeof *table->rows +
                  table->calm_room * sizeof *table->calm + table->packed_room;
     }
-    bytes += (kept->pick_count - kept->packed_picks) * rows * sizeof(struct kept_value);
-    size_t lists = kept->newest.objects == NULL && kept->newest.processes == NULL ? 0 : 32768;
-    return bytes + kept->host.fact_count * sizeof *kept->host.facts + lists + 16384; /* curves */
+    for (size_t f = 0; f < KEPT_FRESH; f++)
+        bytes += kept->fresh[f].count * sizeof *kept->fresh[f].items;
+    return bytes;
 }
 
 /* ---- picks ------------------------------------------------------------------ */
@@ -286,7 +292,7 @@ static enum status take_logs(struct kept *kept, const struct analyze_point *poin
 /* Objects and processes are told apart, each by the newest document that has any. */
 static enum status take_newest(struct kept *kept, const struct analyze_point *point)
 {
-    struct kept_lists newest = {0};
+    struct kept_lists newest = {.arena = SMALL_ARENA};
     struct analyze_point both = *point;
     if (both.object_count == 0) {
         both.objects = kept->newest.objects;
@@ -298,10 +304,10 @@ static enum status take_newest(struct kept *kept, const struct analyze_point *po
     }
     enum status status = add_lists(&newest, &both, 0);
     if (status == ST_OK) {
-        lists_done(&kept->newest);
+        arena_done(&kept->newest.arena);
         kept->newest = newest;
     } else {
-        lists_done(&newest);
+        arena_done(&newest.arena);
     }
     return status;
 }
@@ -398,23 +404,48 @@ static enum status replace_levels(struct kept_table *table, const struct snapsho
     table->level_count = rows->count;
     for (size_t i = 0; i < rows->count; i++)
         table->levels[i] = (struct fleet_row){rows->tag[i], 0};
-    for (size_t r = 0; r < table->row_count; r++) {
-        table->rows[r].now = (struct kept_value){0};
-        table->rows[r].lowest = 0;
-        table->rows[r].present = false;
-    }
     return ST_OK;
 }
 
-static void row_is(struct kept_row *row, const struct snapshot_table *rows, size_t i)
+/* The row number `r` of its table; `coming` has room for each once. */
+static void row_is(struct kept *kept, enum pool pool, size_t r, const struct kept_value *now)
 {
-    bool counts = rows->allocs != NULL && rows->frees != NULL;
-    float bytes = (float)(double)rows->bytes[i];
-    row->now = (struct kept_value){rows->bytes[i], counts ? rows->allocs[i] : 0,
-                                   counts ? rows->frees[i] : 0};
+    struct kept_row *row = &kept->tables[pool].rows[r];
+    struct kept_changes *coming = &kept->coming;
+    float bytes = (float)(double)now->bytes;
+    if (memcmp(&row->now, now, sizeof *now) != 0)
+        coming->items[coming->count++] =
+            (struct kept_change){.before = row->now, .place = kept_place(kept, pool, r)};
+    row->now = *now;
     row->lowest = bytes < row->lowest ? bytes : row->lowest;
     row->highest = bytes > row->highest ? bytes : row->highest;
-    row->present = true;
+}
+
+static struct kept_value value_of(const struct snapshot_table *rows, size_t i)
+{
+    bool counts = rows->allocs != NULL && rows->frees != NULL;
+    return (struct kept_value){rows->bytes[i], counts ? rows->allocs[i] : 0,
+                               counts ? rows->frees[i] : 0};
+}
+
+/* What a whole table does not have is gone. Tags rise in both. */
+static void put_kept(struct kept *kept, enum pool pool, const struct snapshot_table *rows,
+                     bool whole)
+{
+    static const struct kept_value gone = {0};
+    struct kept_table *table = &kept->tables[pool];
+    size_t i = 0;
+    for (size_t r = 0; r < table->row_count; r++) {
+        struct kept_row *row = &table->rows[r];
+        while (i < rows->count && rows->tag[i] < row->tag)
+            i++;
+        bool told = i < rows->count && rows->tag[i] == row->tag;
+        if (told || whole) {
+            struct kept_value now = told ? value_of(rows, i) : gone;
+            row_is(kept, pool, r, &now);
+            row->present = told;
+        }
+    }
 }
 
 /* False: it may matter now. */
@@ -425,8 +456,10 @@ static bool stays_calm(struct kept_calm *calm, double bytes, double ram)
     return !rows_is_moving(ram, bytes, (double)calm->lowest, (double)calm->highest, 1);
 }
 
-/* Tags rise in all of them. False: a row matters now whose past was not kept. */
-static bool put_rows(struct kept *kept, struct kept_table *table, const struct snapshot_table *rows)
+/* Levels of all rows. Tags rise in all of them. False: a row matters now whose past was not kept.
+ */
+static bool put_levels(const struct kept *kept, struct kept_table *table,
+                       const struct snapshot_table *rows)
 {
     size_t level = 0, row = 0, calm = 0;
     bool known = true;
@@ -438,10 +471,8 @@ static bool put_rows(struct kept *kept, struct kept_table *table, const struct s
         table->levels[level].bytes = (float)bytes;
         while (row < table->row_count && table->rows[row].tag < tag)
             row++;
-        if (row < table->row_count && table->rows[row].tag == tag) {
-            row_is(&table->rows[row], rows, i);
+        if (row < table->row_count && table->rows[row].tag == tag)
             continue;
-        }
         while (calm < table->calm_count && table->calm[calm].tag < tag)
             calm++;
         if (calm < table->calm_count && table->calm[calm].tag == tag)
@@ -450,6 +481,15 @@ static bool put_rows(struct kept *kept, struct kept_table *table, const struct s
             known = known && bytes < ROW_FLOOR_BYTES && bytes < ROW_FLOOR_SHARE * kept->ram;
     }
     return known;
+}
+
+/* Room for what the document may change. */
+static enum status begin_changes(struct kept *kept)
+{
+    size_t rows = kept->tables[0].row_count + kept->tables[1].row_count;
+    free(kept->coming.items);
+    kept->coming = (struct kept_changes){malloc((rows + 1) * sizeof *kept->coming.items), 0};
+    return kept->coming.items == NULL ? ST_NOMEM : ST_OK;
 }
 
 /* What the next pick has, after the tables were put on. */
@@ -472,7 +512,8 @@ static enum status put_tables(struct kept *kept, const struct kept_document *doc
         has = (has & ~mask) | now;
         if ((document->complete ? replace_levels(table, rows) : add_levels(table, rows)) != ST_OK)
             return ST_NOMEM;
-        if (!put_rows(kept, table, rows))
+        put_kept(kept, (enum pool)pool, rows, document->complete);
+        if (!put_levels(kept, table, rows))
             kept->lost = true;
     }
     *ret_has = has;
@@ -510,7 +551,9 @@ enum status kept_put(struct kept *kept, const struct kept_document *document)
     kept->received_us =
         document->received_us > kept->received_us ? document->received_us : kept->received_us;
     kept->sequence = document->sequence;
-    enum status status = put_tables(kept, document, &has);
+    enum status status = begin_changes(kept);
+    if (status == ST_OK)
+        status = put_tables(kept, document, &has);
     if (fault_now(kept, &document->point) != NULL)
         kept->lost = true; /* a bad one among good ones is left out, which takes looking again */
     if (status == ST_OK && !kept->lost) {

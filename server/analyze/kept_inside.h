@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a kept host has. Values of rows are kept at picks: the older ones packed row by row (what
- * changed, as varints), the newest few as they are, pick by pick, until there are so many that they
- * are packed too. Picks the grid has dropped stay in the packed part until then, and are passed
- * over. Internal to kept*.c and rows.c.
+ * What a kept host has. Values of rows are kept at picks: of now as they are, of the newest few
+ * picks as what their documents changed, and of the older ones packed row by row (kept_pack.c). Is
+ * there a number of newest ones they are packed too; picks the grid has dropped stay in the packed
+ * part until then, and are passed over. Internal to kept*.c and rows.c.
  */
 #ifndef SERVER_ANALYZE_KEPT_INSIDE_H
 #define SERVER_ANALYZE_KEPT_INSIDE_H
@@ -14,9 +14,11 @@
 /* Rows that reach this share of the thresholds are kept, so that a row seldom matters before its
  * past is known. Chosen. */
 #define KEPT_SHARE 0.5
-/* Picks that are kept as they are: 2 kB each for 140 rows, and packing costs as much as ten
+/* Picks that are kept as changes: 1 kB each where 50 rows change, and packing costs as much as ten
  * features. Chosen. */
-#define KEPT_FRESH 8
+#define KEPT_FRESH 16
+/* Curves and lists of a host are few kB. Chosen. */
+#define KEPT_BLOCK_BYTES 2048
 /* A row that grows is judged again when it has gone so much further, of its growth; and each row of
  * a host with news after a part of the age that its features may reach. Chosen: twenty minutes of
  * an hour. A leak that kills in hours goes further than that between two passes. */
@@ -33,11 +35,22 @@ struct kept_value {
     uint32_t frees;
 };
 
+/* What a row of both pools (kept_place) had before a document changed it. */
+struct kept_change {
+    struct kept_value before;
+    uint32_t place;
+};
+
+struct kept_changes { /* by place */
+    struct kept_change *items;
+    size_t count;
+};
+
 struct kept_row {
     uint32_t tag;
     uint32_t at; /* of its packed course */
     struct kept_value now;
-    int64_t judged_us; /* as of when its feature was made; TIME_UNKNOWN: never looked at */
+    int64_t judged_us; /* as of when its feature was made */
     uint32_t feature;  /* place among the host's features; UINT32_MAX: none */
     float lowest;      /* of the picks when it was judged, and since */
     float highest;
@@ -98,13 +111,19 @@ struct kept_lists {
     size_t process_room;
 };
 
+/* A copy of a host must hold everything but what the next pass makes again when judged_us is
+ * TIME_UNKNOWN, here and (as 0) in its rows: what follows `derived`, `host` beyond what `told` has,
+ * and of rows what judging sets (feature, lowest to boot_highest). `coming` is empty in a host that
+ * is not lost; a lost one need not be copied. */
 struct kept {
     struct kept_table tables[POOL_COUNT];
     struct kept_pick *picks; /* oldest first */
     size_t pick_count;
     size_t pick_room;
-    size_t packed_picks;                  /* so many of them are packed */
-    struct kept_value *fresh[KEPT_FRESH]; /* of each pick after them: rows of both pools */
+    size_t packed_picks;                   /* so many of them are packed */
+    size_t fresh_most;                     /* that may follow until they are packed too */
+    struct kept_changes fresh[KEPT_FRESH]; /* that each pick after them brought */
+    struct kept_changes coming;            /* that of a document, before its pick is there */
     int64_t sequence;
     int64_t received_us;
     double ram; /* as the rows were chosen by */
@@ -127,7 +146,8 @@ struct kept {
     size_t event_count;
     void *told;             /* id, name, facts: one piece */
     int64_t facts_until_us; /* facts hold up to this moment */
-    struct arena judged;    /* curves and lists of the host */
+    /* derived */
+    struct arena judged; /* curves and lists of the host */
     struct feature *features;
     size_t feature_room;
     struct fleet_host host; /* as it was added last */
@@ -146,6 +166,11 @@ enum status kept_watch(struct kept *kept, enum pool pool,
 /* ---- between kept.c (what it is given), kept_pack.c and kept_judge.c -------- */
 
 void kept_clear(struct kept *kept);
+/* A row's number among those of both pools. */
+static inline uint32_t kept_place(const struct kept *kept, enum pool pool, size_t row)
+{
+    return (uint32_t)(row + (pool == POOL_PAGED ? kept->tables[POOL_NONPAGED].row_count : 0));
+}
 /* Picks from the reader's points. */
 enum status kept_begin(struct kept *kept, const struct reader *reader) MUST_CHECK;
 /* What the reader's points tell beside rows. */
@@ -169,10 +194,20 @@ size_t kept_live(const struct kept *kept, int64_t as_of_us, bool *ret_live);
 /* Values of one row at all picks. */
 void kept_unpack(const struct kept *kept, enum pool pool, size_t row,
                  struct kept_value *ret_values);
+/* Where a course ends that may not be one of ours, and its last values; NULL: it is none. There is
+ * to be KEPT_PACKED_SPARE behind `end`. */
+#define KEPT_PACKED_SPARE 40
+const unsigned char *kept_course_check(const struct kept *kept, const unsigned char *at,
+                                       const unsigned char *end, struct kept_value *ret_last);
 /* Packs the fresh picks and leaves out what is not live. ST_NOMEM: nothing is changed. */
 enum status kept_pack(struct kept *kept, int64_t as_of_us) MUST_CHECK;
 /* The values of now as one more pick. */
 enum status kept_append(struct kept *kept, const struct kept_pick *pick) MUST_CHECK;
+
+/* Copies id, name and facts of the host into the kept host's own memory. ST_NOMEM. */
+enum status kept_told(struct kept *kept, struct fleet_host *host) MUST_CHECK;
+/* Facts are found by their names' places. */
+void kept_sort_facts(struct fleet_host *host);
 
 /* See analyze.h and kept.h for what these do. ST_NOMEM. */
 enum status fleet_keep(struct fleet *fleet, struct kept *kept, const struct analyze_host *host,

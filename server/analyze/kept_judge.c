@@ -92,7 +92,7 @@ static void lay_logs(struct layout *layout, size_t count)
         point->sessions = &layout->sessions[s];
         for (; s < kept->session_count && kept->sessions[s].at_us == point->taken_at_us; s++)
             point->session_count++;
-        point->events = kept->events + e;
+        point->events = kept->events == NULL ? NULL : kept->events + e;
         for (; e < kept->event_count && kept->event_doc_us[e] <= point->taken_at_us; e++)
             point->event_count++;
     }
@@ -252,11 +252,19 @@ static enum status judge_pool(struct judging *judging, enum pool pool)
 
 /* ---- from cold -------------------------------------------------------------- */
 
+#define FEATURES_SPARE 16 /* chosen: 2 kB */
+
 static enum status keep_features(struct kept *kept, const struct reader *reader)
 {
     size_t count = reader->host.feature_count;
-    if (!KEPT_ROOM(kept->features, kept->feature_room, count + 1))
-        return ST_NOMEM;
+    if (count > kept->feature_room || count + FEATURES_SPARE < kept->feature_room) {
+        struct feature *features = malloc((count + 1) * sizeof *features);
+        if (features == NULL)
+            return ST_NOMEM;
+        free(kept->features);
+        kept->features = features;
+        kept->feature_room = count;
+    }
     if (count > 0)
         memcpy(kept->features, reader->features, count * sizeof *kept->features);
     kept->host = reader->host;
@@ -264,9 +272,8 @@ static enum status keep_features(struct kept *kept, const struct reader *reader)
     return ST_OK;
 }
 
-/* Copies id, name and facts of the reader's host into one piece: an arena's blocks would be half
- * empty. */
-static enum status keep_told(struct kept *kept, struct fleet_host *host)
+/* In one piece: an arena's blocks would be half empty. */
+enum status kept_told(struct kept *kept, struct fleet_host *host)
 {
     size_t facts = host->fact_count * sizeof *host->facts;
     size_t changes = host->change_count * sizeof *host->changes;
@@ -300,7 +307,7 @@ static enum status tell(struct kept *kept, struct reader *reader, const struct a
     reader->host.name = host->name;
     enum status status = reader_facts(reader, host);
     if (status == ST_OK)
-        status = keep_told(kept, &reader->host);
+        status = kept_told(kept, &reader->host);
     if (status != ST_OK)
         return status;
     kept->facts_until_us = TIME_UNKNOWN;
@@ -321,10 +328,15 @@ static enum status tell(struct kept *kept, struct reader *reader, const struct a
 
 static int64_t phase_of(const struct kept *kept)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *at = kept->host.id == NULL ? "" : kept->host.id; *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
-    return (hash ^ hash >> 16) % PHASES;
+    if (kept->host.id == NULL)
+        return 0;
+    /* names that differ in their last digits have hashes that do not differ everywhere */
+    return (int64_t)(fleet_hash(kept->host.id) * 0x9E3779B97F4A7C15u >> 32) % PHASES;
+}
+
+static int64_t phase_us(const struct kept *kept)
+{
+    return phase_of(kept) * (PHASE_SPREAD_US / PHASES);
 }
 
 static enum status keep_fault(struct kept *kept, const struct reader *reader,
@@ -334,7 +346,7 @@ static enum status keep_fault(struct kept *kept, const struct reader *reader,
     kept->fault_us = host->points[host->point_count - 1].taken_at_us;
     kept->host.id = host->id;
     kept->host.name = host->name;
-    return keep_told(kept, &kept->host);
+    return kept_told(kept, &kept->host);
 }
 
 static enum status keep_all(struct kept *kept, struct reader *reader,
@@ -360,9 +372,16 @@ static enum status keep_all(struct kept *kept, struct reader *reader,
     kept->ram = reader->host.ram;
     kept->host.id = reader->host.id;
     kept->lost = kept->urgent = kept->news = false;
-    kept->judged_us = as_of_us - phase_of(kept) * (PHASE_SPREAD_US / PHASES);
+    kept->judged_us = as_of_us - phase_us(kept);
+    for (int pool = 0; pool < POOL_COUNT; pool++) { /* nor do all rows of a host */
+        struct kept_table *table = &kept->tables[pool];
+        for (size_t r = 0; r < table->row_count; r++)
+            table->rows[r].judged_us =
+                kept->judged_us - (int64_t)(r % KEPT_NEWS_SHARE) * PHASE_SPREAD_US;
+    }
+    kept->fresh_most = (size_t)(1 + phase_of(kept) % KEPT_FRESH);
     kept_fit(kept);
-    return status == ST_OK ? kept_pack(kept, as_of_us) : status;
+    return status;
 }
 
 enum status fleet_keep(struct fleet *fleet, struct kept *kept, const struct analyze_host *host,
@@ -430,15 +449,19 @@ static int by_name(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Facts are found by their names' places, so they are put in order again. */
+void kept_sort_facts(struct fleet_host *host)
+{
+    if (host->fact_count > 0)
+        qsort(host->facts, host->fact_count, sizeof *host->facts, by_name);
+}
+
 static void set_places(struct fleet_host *host, const uint32_t *places)
 {
     for (size_t i = 0; i < host->fact_count; i++) {
         host->facts[i].name = places[host->facts[i].name];
         host->facts[i].value = places[host->facts[i].value];
     }
-    if (host->fact_count > 0)
-        qsort(host->facts, host->fact_count, sizeof *host->facts, by_name);
+    kept_sort_facts(host);
     for (size_t i = 0; i < host->change_count; i++) {
         host->changes[i].name = places[host->changes[i].name];
         host->changes[i].old_value = places[host->changes[i].old_value];
@@ -518,6 +541,7 @@ static enum status judge(struct fleet *fleet, struct reader *reader, struct kept
     if (reader->host.ram < kept->ram || reader->host.ram > kept->ram)
         kept->lost = true; /* rows were chosen by another size of the machine */
     arena_done(&kept->judged);
+    kept->judged.block_bytes = KEPT_BLOCK_BYTES;
     reader->arena = &kept->judged;
     for (int pool = 0; status == ST_OK && pool < POOL_COUNT; pool++)
         status = judge_pool(&judging, (enum pool)pool);
@@ -597,8 +621,9 @@ enum status fleet_add_kept(struct fleet *fleet, struct kept *kept, int64_t as_of
     enum status status = lay_out(&layout, reader, as_of_us);
     if (status != ST_OK)
         return status == ST_NOT_FOUND ? ST_OK : status;
+    bool restored = kept->judged_us == TIME_UNKNOWN;
     status = judge(fleet, reader, kept, &layout, as_of_us, age_us);
-    kept->judged_us = as_of_us;
+    kept->judged_us = as_of_us - (restored ? phase_us(kept) : 0);
     kept->news = kept->urgent = false;
     if (status == ST_OK)
         fleet->hosts[fleet->count++] = kept->host;

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values of kept rows over picks. Of a packed course each pick is a byte that says what changed
- * since the pick before, and the changes: a row that stands still takes a byte a pick, a busy one
- * about seven.
+ * Values of kept rows over picks. A packed course has of each pick what nobody could tell from the
+ * picks before it, in so many bits as that row mostly needs: a row that stands still takes three
+ * bits a pick, a busy one two to three bytes.
  */
+#include "common/limits.h"
 #include "server/analyze/grid.h"
 #include "server/analyze/kept_inside.h"
+#include "server/analyze/rice.h"
 #include "server/chunk/varint.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define CHANGED_BYTES 1u
-#define CHANGED_FREES 2u
-#define CHANGED_HELD  4u /* allocs - frees */
-#define STEP_MAX      (1 + 3 * VARINT_MAX)
 
 void *kept_grow(void *data, size_t *room, size_t wanted, size_t size)
 {
@@ -23,7 +20,7 @@ void *kept_grow(void *data, size_t *room, size_t wanted, size_t size)
     if (wanted <= *room)
         return data;
     while (more < wanted)
-        more += more / 2 + 8;
+        more += (more < 256 ? more / 2 : more / 8) + 8;
     if (__builtin_mul_overflow(more, size, &bytes))
         return NULL;
     void *grown = realloc(data, bytes);
@@ -57,7 +54,7 @@ size_t kept_live(const struct kept *kept, int64_t as_of_us, bool *ret_live)
 static uint64_t bytes_guess(const struct kept_value *before, uint32_t held)
 {
     uint32_t had = counter_delta(before->allocs, before->frees);
-    uint64_t block = had == 0 ? 0 : before->bytes / had;
+    uint64_t block = had == 0 || held == 0 ? 0 : before->bytes / had;
     return before->bytes + block * (uint64_t)(int64_t)(int32_t)held;
 }
 
@@ -72,6 +69,8 @@ struct course {
 /* What is freed mostly goes on as it did. */
 static uint32_t frees_guess(const struct course *course, int64_t at_us)
 {
+    if (course->frees == 0)
+        return 0;
     uint64_t before = (uint64_t)course->step_us / US_PER_SECOND;
     uint64_t now = before == 0 ? 0 : (uint64_t)(at_us - course->at_us) / US_PER_SECOND;
     return before == 0 ? 0 : (uint32_t)((uint64_t)course->frees * now / before);
@@ -85,66 +84,159 @@ static void step_done(struct course *course, const struct kept_value *now, int64
     course->at_us = at_us;
 }
 
-static unsigned char *put_step(unsigned char *at, struct course *course,
-                               const struct kept_value *now, int64_t at_us)
+/* What a pick brings beyond what was to be expected. */
+struct step {
+    uint64_t bytes; /* all three may be negative */
+    uint32_t frees;
+    uint32_t held; /* allocs - frees */
+};
+
+static struct step step_to(struct course *course, const struct kept_value *now, int64_t at_us)
 {
     const struct kept_value *before = &course->value;
     uint32_t held = counter_delta(counter_delta(now->allocs, now->frees),
                                   counter_delta(before->allocs, before->frees));
     uint32_t frees = counter_delta(now->frees, before->frees) - frees_guess(course, at_us);
     uint64_t bytes = now->bytes - bytes_guess(before, held);
-    unsigned char *what = at++;
-    *what = 0;
-    if (bytes != 0) {
-        *what |= CHANGED_BYTES;
-        at = put_varint(at, zigzag64(bytes));
-    }
-    if (frees != 0) {
-        *what |= CHANGED_FREES;
-        at = put_varint(at, zigzag32(frees));
-    }
-    if (held != 0) {
-        *what |= CHANGED_HELD;
-        at = put_varint(at, zigzag32(held));
-    }
     step_done(course, now, at_us);
-    return at;
+    return (struct step){bytes, frees, held};
 }
 
-/* Our own bytes: not checked. */
-static const unsigned char *get_step(const unsigned char *at, struct course *course, int64_t at_us)
+static void step_on(struct course *course, const struct step *step, int64_t at_us)
 {
-    const unsigned char *end = at + STEP_MAX;
-    unsigned what = *at++;
-    uint64_t bytes = 0, frees = 0, held = 0;
     struct kept_value now = course->value;
-    if ((what & CHANGED_BYTES) != 0)
-        at = get_varint(at, end, &bytes);
-    if ((what & CHANGED_FREES) != 0)
-        at = get_varint(at, end, &frees);
-    if ((what & CHANGED_HELD) != 0)
-        at = get_varint(at, end, &held);
-    uint32_t more = unzigzag32((uint32_t)held);
-    uint32_t holds = counter_delta(now.allocs, now.frees) + more;
-    now.bytes = bytes_guess(&course->value, more) + unzigzag64(bytes);
-    now.frees += frees_guess(course, at_us) + unzigzag32((uint32_t)frees);
+    uint32_t holds = counter_delta(now.allocs, now.frees) + step->held;
+    now.bytes = bytes_guess(&course->value, step->held) + step->bytes;
+    now.frees += frees_guess(course, at_us) + step->frees;
     now.allocs = now.frees + holds;
     step_done(course, &now, at_us);
-    return at;
+}
+
+/* How the steps of a row are written: two bytes ahead of them. */
+struct form {
+    unsigned bytes; /* low bits of each, see rice.h */
+    unsigned frees;
+    unsigned held;
+    unsigned unit; /* bytes are told in 2^unit, where all are multiples of it, as blocks are */
+};
+#define UNIT       4
+#define FORM_BYTES 2
+#define STEP_BYTES (3 * RICE_MOST / 8 + 1)
+_Static_assert(KEPT_PACKED_SPARE >= STEP_BYTES + RICE_AHEAD, "a step past the end is still ours");
+
+static uint64_t in_units(uint64_t bytes, unsigned unit)
+{
+    return zigzag64((uint64_t)((int64_t)bytes >> unit));
+}
+
+static struct form form_of(const struct step *steps, size_t count)
+{
+    size_t bytes = 0, frees = 0, held = 0;
+    uint64_t any = 0;
+    for (size_t i = 0; i < count; i++)
+        any |= steps[i].bytes;
+    unsigned unit = (any & rice_mask(UNIT)) == 0 ? UNIT : 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += rice_length(in_units(steps[i].bytes, unit));
+        frees += rice_length(zigzag32(steps[i].frees));
+        held += rice_length(zigzag32(steps[i].held));
+    }
+    return (struct form){rice_low(bytes, count), rice_low(frees, count), rice_low(held, count),
+                         unit};
+}
+
+static unsigned char *put_steps(unsigned char *at, const struct step *steps, size_t count)
+{
+    struct form form = form_of(steps, count);
+    struct rice_writer to = {.at = at};
+    rice_bits(&to, form.bytes | form.frees << 5 | form.held << 10 | (form.unit > 0 ? 1u << 15 : 0),
+              8 * FORM_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        rice_put(&to, in_units(steps[i].bytes, form.unit), form.bytes);
+        rice_put(&to, zigzag32(steps[i].frees), form.frees);
+        rice_put(&to, zigzag32(steps[i].held), form.held);
+    }
+    return rice_end(&to);
+}
+
+/* A packed course on its way. */
+struct packed {
+    const unsigned char *at;
+    size_t bit; /* of the next step */
+    unsigned word;
+};
+
+static struct packed packed_at(const unsigned char *at)
+{
+    return (struct packed){at, 8 * FORM_BYTES, (unsigned)rice_word(at, 0)};
+}
+
+static void get_step(struct packed *from, struct course *course, int64_t at_us)
+{
+    unsigned word = from->word;
+    unsigned unit = (word >> 15 & 1) != 0 ? UNIT : 0;
+    struct step step;
+    step.bytes = unzigzag64(rice_get(from->at, &from->bit, word & 31)) << unit;
+    step.frees = unzigzag32((uint32_t)rice_get(from->at, &from->bit, word >> 5 & 31));
+    step.held = unzigzag32((uint32_t)rice_get(from->at, &from->bit, word >> 10 & 31));
+    step_on(course, &step, at_us);
+}
+
+static void get_course(const struct kept *kept, const unsigned char *at,
+                       struct kept_value *ret_values)
+{
+    struct course course = {.at_us = TIME_UNKNOWN};
+    struct packed from = packed_at(at);
+    for (size_t p = 0; p < kept->packed_picks; p++) {
+        get_step(&from, &course, kept->picks[p].taken_at_us);
+        ret_values[p] = course.value;
+    }
+}
+
+const unsigned char *kept_course_check(const struct kept *kept, const unsigned char *at,
+                                       const unsigned char *end, struct kept_value *ret_last)
+{
+    struct course course = {.at_us = TIME_UNKNOWN};
+    size_t bits = 8 * (size_t)(end - at);
+    if (bits < 8 * FORM_BYTES)
+        return NULL;
+    struct packed from = packed_at(at);
+    for (size_t p = 0; p < kept->packed_picks; p++) {
+        get_step(&from, &course, kept->picks[p].taken_at_us);
+        if (from.bit > bits || course.value.bytes > LIMIT_NUMBER_MAX)
+            return NULL;
+    }
+    *ret_last = course.value;
+    return at + (from.bit + 7) / 8;
+}
+
+/* Before a pick brought the changes. */
+static void undo(const struct kept_changes *changes, uint32_t place, struct kept_value *value)
+{
+    size_t low = 0;
+    size_t high = changes->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (changes->items[middle].place < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < changes->count && changes->items[low].place == place)
+        *value = changes->items[low].before;
 }
 
 void kept_unpack(const struct kept *kept, enum pool pool, size_t row, struct kept_value *ret_values)
 {
     const struct kept_table *table = &kept->tables[pool];
-    const unsigned char *at = table->packed + table->rows[row].at;
-    size_t place = row + (pool == POOL_PAGED ? kept->tables[POOL_NONPAGED].row_count : 0);
-    struct course course = {.at_us = TIME_UNKNOWN};
-    for (size_t p = 0; p < kept->packed_picks; p++) {
-        at = get_step(at, &course, kept->picks[p].taken_at_us);
-        ret_values[p] = course.value;
+    struct kept_value value = table->rows[row].now;
+    uint32_t place = kept_place(kept, pool, row);
+    undo(&kept->coming, place, &value);
+    for (size_t p = kept->pick_count; p > kept->packed_picks; p--) {
+        ret_values[p - 1] = value;
+        undo(&kept->fresh[p - 1 - kept->packed_picks], place, &value);
     }
-    for (size_t p = kept->packed_picks; p < kept->pick_count; p++)
-        ret_values[p] = kept->fresh[p - kept->packed_picks][place];
+    get_course(kept, table->packed + table->rows[row].at, ret_values);
 }
 
 /* One row's values at the live picks behind what is packed already. */
@@ -152,27 +244,29 @@ static bool pack_row(const struct kept *kept, struct kept_table *table,
                      const struct kept_value *values, const bool *live)
 {
     struct course course = {.at_us = TIME_UNKNOWN};
-    size_t count = kept->pick_count;
-    if (!KEPT_ROOM(table->packed, table->packed_room, table->packed_length + count * STEP_MAX))
-        return false;
-    unsigned char *at = table->packed + table->packed_length;
-    for (size_t p = 0; p < count; p++) {
-        if (!live[p])
-            continue;
-        at = put_step(at, &course, &values[p], kept->picks[p].taken_at_us);
+    struct step steps[GRID_MAX];
+    size_t count = 0;
+    for (size_t p = 0; p < kept->pick_count && count < GRID_MAX; p++) {
+        if (live[p])
+            steps[count++] = step_to(&course, &values[p], kept->picks[p].taken_at_us);
     }
-    table->packed_length = (size_t)(at - table->packed);
+    if (!KEPT_ROOM(table->packed, table->packed_room,
+                   table->packed_length + FORM_BYTES + count * STEP_BYTES + RICE_AHEAD))
+        return false;
+    unsigned char *end = put_steps(table->packed + table->packed_length, steps, count);
+    table->packed_length = (size_t)(end - table->packed);
     return true;
 }
 
-static void fit(struct kept_table *table)
+static void *shrunk(void *data, size_t *room, size_t count, size_t size)
 {
-    unsigned char *exact = realloc(table->packed, table->packed_length + 1);
+    void *exact = realloc(data, (count + 1) * size);
     if (exact == NULL)
-        return; /* too large is no harm */
-    table->packed = exact;
-    table->packed_room = table->packed_length + 1;
+        return data; /* too large is no harm */
+    *room = count + 1;
+    return exact;
 }
+#define SHRINK(array, room, count) ((array) = shrunk((array), &(room), (count), sizeof *(array)))
 
 static bool repack_table(const struct kept *kept, enum pool pool, const bool *live,
                          struct kept_value *values, struct kept_table *ret_table, uint32_t *ret_at)
@@ -185,7 +279,7 @@ static bool repack_table(const struct kept *kept, enum pool pool, const bool *li
         if (!pack_row(kept, ret_table, values, live))
             return false;
     }
-    fit(ret_table);
+    SHRINK(ret_table->packed, ret_table->packed_room, ret_table->packed_length + RICE_AHEAD);
     return true;
 }
 
@@ -222,51 +316,41 @@ enum status kept_pack(struct kept *kept, int64_t as_of_us)
             kept->picks[count++] = kept->picks[p];
     }
     for (size_t f = 0; f < KEPT_FRESH; f++) {
-        free(kept->fresh[f]);
-        kept->fresh[f] = NULL;
+        free(kept->fresh[f].items);
+        kept->fresh[f] = (struct kept_changes){0};
     }
     kept->pick_count = kept->packed_picks = count;
+    kept->fresh_most = KEPT_FRESH;
+    SHRINK(kept->picks, kept->pick_room, count + KEPT_FRESH);
     return ST_OK;
 }
 
 enum status kept_append(struct kept *kept, const struct kept_pick *pick)
 {
-    size_t rows = kept->tables[0].row_count + kept->tables[1].row_count;
-    if (kept->pick_count - kept->packed_picks == KEPT_FRESH &&
+    struct kept_changes *coming = &kept->coming;
+    if (kept->pick_count - kept->packed_picks >= kept->fresh_most &&
         kept_pack(kept, pick->taken_at_us) != ST_OK)
         return ST_NOMEM;
-    struct kept_value *values = malloc((rows + 1) * sizeof *values);
-    if (values == NULL || !KEPT_ROOM(kept->picks, kept->pick_room, kept->pick_count + 1)) {
-        free(values);
+    if (!KEPT_ROOM(kept->picks, kept->pick_room, kept->pick_count + 1))
         return ST_NOMEM;
-    }
-    size_t count = 0;
-    for (int pool = 0; pool < POOL_COUNT; pool++) {
-        for (size_t r = 0; r < kept->tables[pool].row_count; r++)
-            values[count++] = kept->tables[pool].rows[r].now;
-    }
+    size_t room = coming->count;
+    SHRINK(coming->items, room, coming->count);
     kept->news = true;
-    kept->fresh[kept->pick_count - kept->packed_picks] = values;
+    kept->fresh[kept->pick_count - kept->packed_picks] = *coming;
     kept->picks[kept->pick_count++] = *pick;
+    *coming = (struct kept_changes){0};
     return ST_OK;
-}
-
-static void *shrunk(void *data, size_t *room, size_t count, size_t size)
-{
-    void *exact = realloc(data, (count + 1) * size);
-    if (exact == NULL)
-        return data; /* too large is no harm */
-    *room = count + 1;
-    return exact;
 }
 
 void kept_fit(struct kept *kept)
 {
+    SHRINK(kept->picks, kept->pick_room, kept->pick_count + KEPT_FRESH);
     for (int pool = 0; pool < POOL_COUNT; pool++) {
         struct kept_table *t = &kept->tables[pool];
-        t->levels = shrunk(t->levels, &t->level_room, t->level_count, sizeof *t->levels);
-        t->rows = shrunk(t->rows, &t->row_room, t->row_count, sizeof *t->rows);
-        t->calm = shrunk(t->calm, &t->calm_room, t->calm_count, sizeof *t->calm);
+        SHRINK(t->levels, t->level_room, t->level_count);
+        SHRINK(t->rows, t->row_room, t->row_count);
+        SHRINK(t->calm, t->calm_room, t->calm_count);
+        SHRINK(t->packed, t->packed_room, t->packed_length + RICE_AHEAD);
     }
 }
 

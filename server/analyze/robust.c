@@ -159,14 +159,17 @@ static size_t fill_pairs(const struct robust_scratch *scratch, size_t n, double 
 static size_t keep_near(const double *values, size_t count, size_t first, size_t last, double *near,
                         size_t *ret_below)
 {
-    enum { SAMPLE = 64, MARGIN = 9 }; /* two standard deviations of a rank in the sample */
+    enum { SAMPLE = 128, MARGIN = 12 }; /* two standard deviations of a rank in the sample */
     double sample[SAMPLE];
     for (size_t i = 0; i < SAMPLE; i++)
         sample[i] = values[i * count / SAMPLE];
-    sort_few(sample, SAMPLE);
     size_t low = first * SAMPLE / count;
     size_t high = last * SAMPLE / count + 1 + MARGIN;
-    double lowest = low < MARGIN ? -INFINITY : sample[low - MARGIN];
+    size_t from = low < MARGIN ? 0 : low - MARGIN;
+    select_nth(sample, SAMPLE, from);
+    double lowest = low < MARGIN ? -INFINITY : sample[from];
+    if (high < SAMPLE)
+        select_nth(sample + from, SAMPLE - from, high - from);
     double highest = high >= SAMPLE ? INFINITY : sample[high];
     size_t below = 0;
     size_t kept = 0;

@@ -117,12 +117,18 @@ static void write_analysis(struct strbuf *out, struct app *app)
     uint64_t passes = atomic_load(&app->analysis_passes);
     const struct figure figures[] = {
         {"poolfleet_analysis_passes_total", "counter", "Analysis passes.", (double)passes},
+        {"poolfleet_analysis_cold_reads_total", "counter",
+         "Hosts the analysis read from their history.",
+         (double)atomic_load(&app->analysis_cold_reads)},
+        {"poolfleet_analysis_restored_hosts_total", "counter",
+         "Hosts the analysis read from their checkpoint.",
+         (double)atomic_load(&app->analysis_restored)},
         {"poolfleet_analysis_duration_seconds", "gauge", "Duration of the last pass.",
          (double)atomic_load(&app->analysis_duration_us) / 1e6},
         {"poolfleet_analysis_timestamp_seconds", "gauge", "End of the last pass.",
          (double)at / 1e6},
     };
-    size_t known = at == TIME_UNKNOWN || passes == 0 ? 1 : 3;
+    size_t known = at == TIME_UNKNOWN || passes == 0 ? 3 : 5;
     write_figures(out, figures, known);
 }
 

@@ -45,7 +45,7 @@ static void write_part(const struct store_part *part, struct strbuf *out)
 /* How long a partitioned table is kept: the long history's is the rollups'. */
 static int64_t kept_us(const struct config *config, const char *table)
 {
-    static const char *const rollups[] = {"tag_hour", "host_hour", "host_tag_day"};
+    static const char *const rollups[] = {"tag_hour", "host_hour", "host_tag_day", "host_pool_day"};
 
     for (size_t i = 0; i < sizeof rollups / sizeof rollups[0]; i++) {
         if (strcmp(table, rollups[i]) == 0)

@@ -2,6 +2,7 @@
 #include "server/api/json_out.h"
 
 #include <math.h>
+#include <stdio.h>
 
 void json_comma(struct strbuf *out)
 {
@@ -47,19 +48,52 @@ void json_value_text(struct strbuf *out, const char *text)
 void json_value_i64(struct strbuf *out, int64_t value)
 {
     if (value == NUMBER_ABSENT)
-        strbuf_puts(out, "null");
+        strbuf_add(out, "null", 4);
     else
         strbuf_i64(out, value);
 }
 
+/* Ten digits of what most numbers are, as "%.10g" has them: printf would take longer than all the
+ * rest of a table. `size` is not whole, and from a thousandth to 10^9. */
+static void put_ten_digits(struct strbuf *out, double size)
+{
+    unsigned places = 10;
+    double scale = 1e10;
+    for (double one = 1; size >= one; one *= 10, scale /= 10)
+        places--;
+    for (double one = 0.1; size < one; one /= 10, scale *= 10)
+        places++;
+    uint64_t all = (uint64_t)llrint(size * scale), unit = (uint64_t)scale;
+    char digits[16]; /* places is 1 to 12 */
+    uint64_t rest = all % unit;
+    size_t length = places;
+    for (size_t i = places; i-- > 0; rest /= 10)
+        digits[i] = (char)('0' + rest % 10);
+    while (length > 0 && digits[length - 1] == '0')
+        length--;
+    strbuf_u64(out, all / unit);
+    if (length > 0)
+        strbuf_putc(out, '.');
+    strbuf_add(out, digits, length);
+}
+
 void json_value_real(struct strbuf *out, double value)
 {
-    if (!isfinite(value))
-        strbuf_puts(out, "null");
-    else if (value == floor(value) && fabs(value) < 9e15)
+    double size = fabs(value);
+
+    if (!isfinite(value)) {
+        strbuf_add(out, "null", 4);
+    } else if (value == floor(value) && size < 9e15) {
         strbuf_i64(out, (int64_t)value);
-    else
-        strbuf_printf(out, "%.10g", value);
+    } else if (size >= 1e-3 && size < 1e9) {
+        if (value < 0)
+            strbuf_putc(out, '-');
+        put_ten_digits(out, size);
+    } else {
+        char text[32]; /* "%.10g" needs at most 17 */
+        int length = snprintf(text, sizeof text, "%.10g", value);
+        strbuf_add(out, text, (size_t)length);
+    }
 }
 
 #define TENTHS_MAX 9999.0 /* nobody reads past it, and it bounds the text */

@@ -408,38 +408,50 @@ void list_cursor(const struct list_spec *spec, const struct list_query *query, c
 
 static void json_cell(const struct list_column *column, const void *item, struct strbuf *out)
 {
-    struct cell cell = cell_read(column, item);
+    const void *at = (const char *)item + column->offset;
 
-    if (cell.is_null) {
-        strbuf_puts(out, "null");
-        return;
-    }
     switch (column->kind) {
     case LIST_TEXT:
-        strbuf_json(out, cell.text);
+        json_value_text(out, *(const char *const *)at);
         break;
     case LIST_JSON:
-        strbuf_puts(out, cell.text);
+        strbuf_puts(out, *(const char *const *)at == NULL ? "null" : *(const char *const *)at);
         break;
     case LIST_I64:
-        strbuf_i64(out, cell.number);
+        json_value_i64(out, *(const int64_t *)at);
         break;
     case LIST_REAL:
-        json_value_real(out, cell.real);
+        json_value_real(out, *(const double *)at);
         break;
     case LIST_TIME:
-        json_value_time(out, cell.number);
+        json_value_time(out, *(const int64_t *)at);
         break;
     case LIST_BOOL:
-        json_value_bool(out, cell.number != 0);
+        json_value_bool(out, *(const bool *)at);
         break;
     case LIST_TAG:
-        json_value_tag(out, (uint32_t)cell.number);
+        json_value_tag(out, *(const uint32_t *)at);
         break;
     case LIST_ENUM:
-        strbuf_json(out, column->names[cell.number]);
+        json_value_text(out, *(const int *)at < 0 ? NULL : column->names[*(const int *)at]);
         break;
     }
+}
+
+/* Names of fields, with nothing in them to escape: most of a long list is these. */
+static void put_name(struct strbuf *out, const char *name, bool first)
+{
+    size_t length = strlen(name);
+
+    if (!strbuf_reserve(out, length + 4))
+        return;
+    char *at = out->data + out->length;
+    if (!first)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, name, length);
+    memcpy(at + length, "\":", 3);
+    out->length = (size_t)(at - out->data) + length + 2;
 }
 
 void list_write_json(const struct list_spec *spec, const void *item, struct strbuf *out)
@@ -450,10 +462,7 @@ void list_write_json(const struct list_spec *spec, const void *item, struct strb
     }
     json_open(out, '{');
     for (size_t i = 0; i < spec->column_count; i++) {
-        /* Names of fields, with nothing in them to escape: most of a long list is these. */
-        strbuf_puts(out, i == 0 ? "\"" : ",\"");
-        strbuf_puts(out, spec->columns[i].name);
-        strbuf_add(out, "\":", 2);
+        put_name(out, spec->columns[i].name, i == 0);
         json_cell(&spec->columns[i], item, out);
     }
     json_close(out, '}');

@@ -15,7 +15,7 @@
 #include "common/snapshot.h"
 #include "common/strbuf.h"
 
-/* Of one chunk; chosen: six hours at half-minute intervals fit. A builder is full earlier when its
+/* Of one chunk; chosen: twelve hours at minute intervals fit. A builder is full earlier when its
  * content grows beyond what is unpacked in one piece. */
 #define SEALED_SNAPSHOTS_MAX 1024u
 #define SEALED_PLAIN_MAX     ((size_t)64 << 20)

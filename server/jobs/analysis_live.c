@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/jobs/analysis_live.h"
-
+#include "server/jobs/analysis_live_inside.h"
 #include "server/jobs/analysis_run.h"
 #include "server/store/store_arrived.h"
 #include "server/store/store_driver_files.h"
-#include "server/store/store_facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,24 +14,6 @@
 #define OVERLAP_US (2 * US_PER_MINUTE)
 /* Behind by more, everything is read again: blocks are kept for three hours at least. */
 #define BEHIND_US (2 * US_PER_HOUR)
-
-struct entry {
-    int64_t key;
-    struct kept *kept; /* NULL: never read */
-    bool wanted;       /* to be read from cold */
-    bool facts;        /* to be told again */
-    int64_t since_us;  /* when that became so, or when it was read last */
-    unsigned char attributes[STORE_FACTS_DIGEST];
-    unsigned char drivers[STORE_FACTS_DIGEST];
-};
-
-struct analysis_live {
-    struct analysis *analysis; /* NULL until the first pass */
-    struct entry *entries;     /* by key */
-    size_t count;
-    int64_t mark_us; /* what was received up to then was taken in; TIME_UNKNOWN: nothing */
-    bool complete;
-};
 
 struct analysis_live *analysis_live_new(void)
 {
@@ -128,6 +108,7 @@ static enum status take(const struct store_arrival *arrival, void *arg)
                                      .complete = arrival->complete,
                                      .details = arrival->details};
     enum status status = kept_put(entry->kept, &document);
+    entry->news = true;
     if (snapshot->taken_at_us > pass->told.as_of_us)
         pass->told.as_of_us = snapshot->taken_at_us;
     pass->told.documents++;
@@ -184,8 +165,8 @@ static enum status take_arrived(struct pass *pass, struct err *err)
     return status;
 }
 
-/* Nothing is known yet, or too much was missed. */
-static enum status check_mark(struct pass *pass, struct err *err)
+/* Nothing is known yet, or too much was missed: begins with what is stored. */
+static enum status check_mark(struct pass *pass, struct analyze_options *all, struct err *err)
 {
     struct analysis_live *live = pass->live;
     int64_t since = TIME_UNKNOWN;
@@ -198,9 +179,16 @@ static enum status check_mark(struct pass *pass, struct err *err)
                                                     since == TIME_UNKNOWN || since > live->mark_us);
     if (missed)
         forget(live);
-    if (live->mark_us == TIME_UNKNOWN)
-        live->mark_us = pass->now_us;
-    return ST_OK;
+    if (live->analysis == NULL)
+        status = analysis_new(all, &live->analysis, err);
+    if (status != ST_OK || live->mark_us != TIME_UNKNOWN)
+        return status;
+    live->mark_us = pass->now_us;
+    if (since != TIME_UNKNOWN)
+        status = checkpoint_load(live, pass->db, since, pass->options->stop, &pass->told, err);
+    if (status != ST_OK)
+        forget(live); /* all of it the next time */
+    return status;
 }
 
 /* ---- which hosts there are ---------------------------------------------------- */
@@ -225,7 +213,8 @@ static enum status match_hosts(struct pass *pass, const struct store_host_refs *
         entries[i] = was != NULL ? *was
                                  : (struct entry){.key = refs->items[i].key,
                                                   .wanted = true,
-                                                  .since_us = pass->now_us};
+                                                  .since_us = pass->now_us,
+                                                  .stored_us = TIME_UNKNOWN};
         if (was == NULL)
             continue;
         if (was->kept != NULL && !kept_is_named(was->kept, refs->items[i].name))
@@ -303,6 +292,7 @@ static enum status read_cold(struct pass *pass, struct entry *entry,
     if (entry->kept == NULL)
         return err_set(err, ST_NOMEM, "could not analyze: out of memory");
     entry->wanted = entry->facts = false;
+    entry->news = true;
     entry->since_us = pass->now_us;
     pass->told.cold++;
     return analysis_read_host(pass->db, pass->live->analysis, ref, pass->told.as_of_us, entry->kept,
@@ -388,10 +378,8 @@ static enum status read_all(struct pass *pass, struct analyze_options *all, stru
 {
     struct analysis_live *live = pass->live;
     AUTO_STORE_HOST_REFS struct store_host_refs refs = {0};
-    enum status status = check_mark(pass, err);
+    enum status status = check_mark(pass, all, err);
 
-    if (status == ST_OK && live->analysis == NULL)
-        status = analysis_new(all, &live->analysis, err);
     if (status == ST_OK && live->count > 0)
         status = take_arrived(pass, err);
     if (status == ST_OK)
@@ -404,10 +392,10 @@ static enum status read_all(struct pass *pass, struct analyze_options *all, stru
         status = trim(pass, err);
     if (status != ST_OK)
         return status;
-    AUTO_FREE const struct store_host_ref **by_key = refs_by_key(&refs);
+    AUTO_FREE const struct store_host_ref **sorted = refs_by_key(&refs);
     again(pass, all);
-    return by_key == NULL ? err_set(err, ST_NOMEM, "could not analyze: out of memory")
-                          : read_wanted(pass, by_key, err);
+    return sorted == NULL ? err_set(err, ST_NOMEM, "could not analyze: out of memory")
+                          : read_wanted(pass, sorted, err);
 }
 
 static enum status find_all(struct pass *pass, struct finding_list *ret_list, struct err *err)

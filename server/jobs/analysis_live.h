@@ -2,10 +2,10 @@
 /*
  * The analysis of the running server: hosts stay read from pass to pass (analyze/kept.h), and a
  * pass takes in what has arrived since the one before. What it knows came from the database,
- * whoever wrote it there, so any server may take over; it begins by reading every host from cold,
- * some seconds at a time, and until all were read once it finds nothing, so that nothing it has not
- * seen yet counts as resolved. A host that does not go on in order is read again, those that wait
- * longest first. Used by one thread.
+ * whoever wrote it there, so any server may take over; it begins with the hosts as they were stored
+ * last, reads every other from cold, some seconds at a time, and until it has all it finds nothing,
+ * so that nothing it has not seen yet counts as resolved. A host that does not go on in order is
+ * read again, those that wait longest first. Used by one thread.
  */
 #ifndef SERVER_JOBS_ANALYSIS_LIVE_H
 #define SERVER_JOBS_ANALYSIS_LIVE_H
@@ -33,6 +33,8 @@ struct analysis_live_pass {
     size_t hosts;
     size_t documents; /* taken in */
     size_t cold;      /* hosts read from cold */
+    size_t restored;  /* hosts as they were stored */
+    size_t refused;   /* stored, and of no use: read from cold */
     size_t waiting;   /* still to be read, or read again */
     size_t bytes;     /* of memory that hosts take, about */
 };
@@ -42,5 +44,22 @@ enum status analysis_live_pass(struct analysis_live *live, struct db_pool *pool,
                                const struct analysis_live_options *options,
                                struct analysis_live_pass *ret_pass, struct finding_list *ret_list,
                                struct err *err) MUST_CHECK;
+
+/* Stores hosts as they are known, for the next start: those that never were, then those with news
+ * that were stored longest ago, as long as a budget lasts. After a pass. */
+struct analysis_live_save_options {
+    const atomic_bool *stop; /* NULL: never */
+    int64_t every_us;        /* no host more often; by time of arrival */
+    int64_t budget_us;
+    size_t budget_bytes;
+};
+struct analysis_live_saved {
+    size_t hosts;
+    size_t bytes;
+    size_t extended; /* without news: theirs hold for longer */
+};
+enum status analysis_live_save(struct analysis_live *live, struct db_pool *pool,
+                               const struct analysis_live_save_options *options,
+                               struct analysis_live_saved *ret_saved, struct err *err) MUST_CHECK;
 
 #endif

@@ -183,9 +183,8 @@ enum status analysis_read_owners(struct db *db, int64_t as_of_us, struct tag_dri
     return ST_OK;
 }
 
-enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
-                               const atomic_bool *stop, struct finding_list *ret_list,
-                               struct err *err)
+enum status analysis_run(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
+                         struct finding_list *ret_list, struct err *err)
 {
     AUTO_DBLEASE struct db *db = NULL;
     AUTO_STORE_HOST_REFS struct store_host_refs refs = {0};
@@ -200,18 +199,9 @@ enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict,
         status = store_hosts_keys(db, as_of_us, &refs, err);
     if (status == ST_OK)
         status = analysis_new(&options, &analysis, err);
-    for (size_t i = 0; status == ST_OK && i < refs.count; i++) {
-        if (stop != NULL && atomic_load(stop))
-            return err_set(err, ST_TIMEOUT, "the analysis was given up: the server stops");
+    for (size_t i = 0; status == ST_OK && i < refs.count; i++)
         status = analysis_read_host(db, analysis, &refs.items[i], as_of_us, NULL, err);
-    }
     return status == ST_OK ? analysis_finish(analysis, ret_list, err) : status;
-}
-
-enum status analysis_run(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
-                         struct finding_list *ret_list, struct err *err)
-{
-    return analysis_run_until(pool, dict, as_of_us, NULL, ret_list, err);
 }
 
 enum status analysis_newest(struct db *db, int64_t *ret_as_of_us, struct err *err)

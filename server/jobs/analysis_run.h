@@ -11,15 +11,10 @@
 #include "server/store/store_hosts.h"
 #include "server/tagdict/tagdict.h"
 
-#include <stdatomic.h>
 
 /* ret_list owned by caller (finding_list_done). */
 enum status analysis_run(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
                          struct finding_list *ret_list, struct err *err) MUST_CHECK;
-/* The same, given up between two hosts with ST_TIMEOUT once *stop is true. */
-enum status analysis_run_until(struct db_pool *pool, const struct tagdict *dict, int64_t as_of_us,
-                               const atomic_bool *stop, struct finding_list *ret_list,
-                               struct err *err) MUST_CHECK;
 
 /* One host's picks up to as_of into the analysis; with `kept` not NULL, the host stays read in it
  * and is not added. Nothing is done for a host without picks. */

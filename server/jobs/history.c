@@ -235,7 +235,7 @@ static enum status write_day(struct pass *pass, int64_t day_us, struct err *err)
 {
     enum status status = partition_ensure(pass->db, PARTITION_HOST_HOUR, &day_us, 1, err);
     if (status == ST_OK)
-        status = partition_ensure(pass->db, PARTITION_HOST_TAG_DAY, &day_us, 1, err);
+        status = partition_ensure(pass->db, PARTITION_HOST_POOL_DAY, &day_us, 1, err);
     for (size_t count = 1; status == ST_OK && count > 0 && !pass_over(pass);) {
         AUTO_FREE int64_t *keys = NULL;
         status = store_history_hosts(pass->db, day_us, &keys, &count, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The long history: when a day is over, each host's totals by the hour and its largest tags go into
- * plain tables (host_hour, host_tag_day), which outlive the snapshots and can be read with SQL
+ * plain tables (host_hour, host_pool_day), which outlive the snapshots and can be read with SQL
  * alone. Not every tag: the HISTORY_LARGEST of each pool and HISTORY_GROWN others that grew most,
  * which is what keeps it at a tenth of what the snapshots take.
  *

@@ -17,6 +17,7 @@
 #include "server/store/store_mutes.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,11 +28,19 @@
 /* While hosts wait to be read. */
 #define BEHIND_INTERVAL_US (5 * US_PER_SECOND)
 #define LEASE_WAIT_US      (10 * US_PER_SECOND)
-/* Of one pass: sealing the six hours of a large fleet must not hold the analysis up. */
+/* Of one pass: sealing the twelve hours of a large fleet must not hold the analysis up. */
 #define SEAL_BUDGET_US    (20 * US_PER_SECOND)
 #define HISTORY_BUDGET_US (10 * US_PER_SECOND)
 /* Reading hosts from cold: the other parts have their turn in between. */
 #define COLD_BUDGET_US (20 * US_PER_SECOND)
+/* Hosts as they are known, for the next start: at a start what arrived since is put on each, about
+ * 0.3 ms a document, and writing one costs as much as some of them (docs/detection.md, "What a pass
+ * costs"). */
+#define CHECKPOINT_EVERY_US  US_PER_HOUR
+#define CHECKPOINT_BUDGET_US (10 * US_PER_SECOND)
+#define CHECKPOINT_BYTES     (64u << 20)
+/* An orderly stop stores what it can of the rest. */
+#define CHECKPOINT_STOP_US (2 * US_PER_SECOND)
 /* Of rows that stay within what they have shown; they are the most, and a leak is none of them. */
 #define FEATURE_AGE_US US_PER_HOUR
 
@@ -102,6 +111,20 @@ static void log_faults(const struct finding_list *list)
                     list->faults[i].host_id, "reason", list->faults[i].reason);
 }
 
+static void note_reads(struct app *app, const struct analysis_live_pass *pass)
+{
+    char restored[24], refused[24];
+
+    atomic_fetch_add(&app->analysis_cold_reads, pass->cold);
+    atomic_fetch_add(&app->analysis_restored, pass->restored);
+    if (pass->restored + pass->refused == 0)
+        return;
+    snprintf(restored, sizeof restored, "%zu", pass->restored);
+    snprintf(refused, sizeof refused, "%zu", pass->refused);
+    log_info("hosts of the analysis were read from their checkpoints", "hosts", restored,
+             "of no use", refused);
+}
+
 /* Until every host was read once, findings stay as the pass before this server's first left them.
  */
 static enum status analyze(struct jobs *jobs, struct err *err)
@@ -122,6 +145,7 @@ static enum status analyze(struct jobs *jobs, struct err *err)
     if (jobs->live == NULL)
         return err_set(err, ST_NOMEM, "could not analyze: out of memory");
     enum status status = analysis_live_pass(jobs->live, app->db, &options, &pass, &list, err);
+    note_reads(app, &pass);
     jobs->behind = status == ST_OK && pass.waiting > 0;
     if (status == ST_OK && !pass.complete)
         return ST_OK; /* hosts are being read, or none has reported yet */
@@ -138,6 +162,24 @@ static enum status analyze(struct jobs *jobs, struct err *err)
     atomic_store(&app->analyzed_as_of_us, pass.as_of_us);
     atomic_fetch_add(&app->analysis_passes, 1);
     return ST_OK;
+}
+
+static enum status store_hosts(struct jobs *jobs, int64_t every_us, int64_t budget_us,
+                               const atomic_bool *stop, struct err *err)
+{
+    struct analysis_live_save_options options = {.stop = stop,
+                                                 .every_us = every_us,
+                                                 .budget_us = budget_us,
+                                                 .budget_bytes = CHECKPOINT_BYTES};
+    struct analysis_live_saved saved = {0};
+    return jobs->live == NULL
+               ? ST_OK
+               : analysis_live_save(jobs->live, jobs->app->db, &options, &saved, err);
+}
+
+static enum status keep_checkpoints(struct jobs *jobs, struct err *err)
+{
+    return store_hosts(jobs, CHECKPOINT_EVERY_US, CHECKPOINT_BUDGET_US, &jobs->stop, err);
 }
 
 static enum status roll_up(struct jobs *jobs, struct err *err)
@@ -171,12 +213,12 @@ static enum status keep_partitions(struct jobs *jobs, struct err *err)
     const struct config *config = jobs->app->config;
     int64_t now = clock_wall_us();
     const int64_t soon[] = {now, now + US_PER_DAY}; /* no first snapshot of a day has to wait */
-    const int64_t next_span[] = {now, now + SPAN_US};
+    const int64_t arrivals[] = {now, now + ARRIVAL_US};
     size_t dropped = 0;
     enum status status = partition_ensure(jobs->db, PARTITION_SNAPSHOT, soon, 2, err);
 
     if (status == ST_OK)
-        status = partition_ensure(jobs->db, PARTITION_SNAPSHOT_BLOCK, next_span, 2, err);
+        status = partition_ensure(jobs->db, PARTITION_SNAPSHOT_BLOCK, arrivals, 2, err);
     if (status == ST_OK)
         status = partition_ensure(jobs->db, PARTITION_TAG_HOUR, soon, 2, err);
     /* The rows first: what they point at goes after them. Blocks are dropped when they are sealed;
@@ -216,6 +258,7 @@ static const struct {
     {"mutes", "mutes could not be ended",
      end_mutes}, /* first: a pass says less of why it opens one */
     {"analysis", "the analysis pass failed", analyze},
+    {"checkpoints", "the hosts of the analysis could not be stored", keep_checkpoints},
     {"rollups", "the rollup failed", roll_up},
     {"sealing", "the sealing of snapshots failed", seal},
     {"long history", "the long history could not be written", keep_history},
@@ -348,6 +391,9 @@ static void *jobs_main(void *arg)
         /* A pass longer than its interval leaves the database some air. */
         wait_us(jobs, turn > spent + US_PER_SECOND ? turn - spent : US_PER_SECOND);
     }
+    struct err err = {0};
+    if (jobs->db != NULL && store_hosts(jobs, 0, CHECKPOINT_STOP_US, NULL, &err) != ST_OK)
+        log_err("hosts of the analysis are read from cold at the next start", &err);
     give_lock(jobs);
     return NULL;
 }

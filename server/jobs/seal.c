@@ -256,8 +256,9 @@ static enum status step_tx(struct db *db, void *arg, struct err *err)
     step->counts = (struct seal_counts){0};
     for (size_t i = 0; status == ST_OK && i < step->count; i++) {
         const struct seal_work *work = &step->work[i];
-        status =
-            seal_span(db, work->host_key, work->span_us, step->options->now_us, &step->counts, err);
+        if (!work->sealed)
+            status = seal_span(db, work->host_key, work->span_us, step->options->now_us,
+                               &step->counts, err);
         rows += work->rows;
         if (status == ST_OK)
             status = after(step->options, "span");
@@ -361,12 +362,14 @@ enum status seal_pass(struct db *db, const struct seal_options *options, const a
     enum status status = store_seal_partitions(db, &partitions, &count, err);
     for (size_t i = 0; status == ST_OK && i < count; i++) {
         const struct seal_partition *partition = &partitions[i];
+        /* The first half of a span waits for the second, and is sealed with it in one go. */
+        int64_t end_us = span_start(partition->from_us) + SPAN_US;
         bool done = false;
         int64_t rows = 0;
-        if (partition->to_us + options->settle_us > options->now_us)
+        if (end_us + options->settle_us > options->now_us)
             continue;
         status = seal_partition(&pass, partition, &done, &rows, err);
-        if (status == ST_OK && done && partition->to_us + options->drop_us <= options->now_us)
+        if (status == ST_OK && done && end_us + options->drop_us <= options->now_us)
             status = retire(&pass, partition, rows, err);
     }
     *ret_counts = pass.counts;

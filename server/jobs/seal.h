@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sealing: appended blocks become chunks (server/chunk/sealed.h), six hours of a host and boot in
- * one, and the partition they were appended to is dropped whole.
+ * Sealing: appended blocks become chunks (server/chunk/sealed.h), twelve hours of a host and boot
+ * in one, and the two partitions they were appended to are dropped whole.
  *
- * A partition is taken when it has settled: nothing arrives in it any more. Each step is one
+ * A partition is taken when its span has settled: nothing arrives in it any more. Each step is one
  * transaction over some hosts. It reads a host's span in whatever form it is (so a late document
  * joins what is sealed), writes the chunk, reads it back and compares, and notes how many rows of
  * the partition it covered. From its commit on a snapshot is in both forms, until the partition is
@@ -19,9 +19,10 @@
 
 #include <stdatomic.h>
 
-/* After its end, before a partition is sealed: requests that were in flight are long done. */
+/* After the end of its span, before a partition is sealed: requests that were in flight are long
+ * done. */
 #define SEAL_SETTLE_US (30 * US_PER_MINUTE)
-/* After its end, before it is dropped. Until then the newest snapshots of every host are at hand
+/* After that end, before it is dropped. Until then the newest snapshots of every host are at hand
  * as blocks from their keyframe on (ingest makes one every 24 snapshots), which keeps a start of
  * the server fast. */
 #define SEAL_DROP_US (3 * US_PER_HOUR)

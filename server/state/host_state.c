@@ -20,7 +20,8 @@ size_t host_state_rows(const struct host_state *host, enum pool pool)
     return host->table[pool] == NULL ? 0 : host->table[pool]->count;
 }
 
-static uint64_t big_find(const struct compact_table *table, uint32_t row)
+/* Both kinds of entries lie by row. NULL: the row has none. */
+static const struct big_bytes *big_place(const struct compact_table *table, uint32_t row)
 {
     size_t low = 0, high = table->big_count;
     while (low < high) {
@@ -30,11 +31,10 @@ static uint64_t big_find(const struct compact_table *table, uint32_t row)
         else
             high = middle;
     }
-    return low < table->big_count && table->big[low].row == row ? table->big[low].bytes
-                                                                : UINT32_MAX;
+    return low < table->big_count && table->big[low].row == row ? &table->big[low] : NULL;
 }
 
-static uint32_t held_find(const struct compact_table *table, uint32_t row)
+static const struct big_held *held_place(const struct compact_table *table, uint32_t row)
 {
     size_t low = 0, high = table->big_held_count;
     while (low < high) {
@@ -44,9 +44,20 @@ static uint32_t held_find(const struct compact_table *table, uint32_t row)
         else
             high = middle;
     }
-    return low < table->big_held_count && table->big_held[low].row == row
-               ? table->big_held[low].held
-               : UINT16_MAX;
+    return low < table->big_held_count && table->big_held[low].row == row ? &table->big_held[low]
+                                                                          : NULL;
+}
+
+static uint64_t bytes_at(const struct compact_table *table, uint32_t row)
+{
+    const struct big_bytes *big = table->bytes[row] == UINT32_MAX ? big_place(table, row) : NULL;
+    return big == NULL ? table->bytes[row] : big->bytes;
+}
+
+static uint32_t held_at(const struct compact_table *table, uint32_t row)
+{
+    const struct big_held *big = table->held[row] == UINT16_MAX ? held_place(table, row) : NULL;
+    return big == NULL ? table->held[row] : big->held;
 }
 
 struct host_row host_state_row(const struct host_state *host, enum pool pool, size_t index)
@@ -58,12 +69,9 @@ struct host_row host_state_row(const struct host_state *host, enum pool pool, si
     if (table->frees != NULL)
         row.frees = table->frees[index];
     if (table->held != NULL)
-        row.frees =
-            row.allocs - (table->held[index] == UINT16_MAX ? held_find(table, (uint32_t)index)
-                                                           : table->held[index]);
+        row.frees = row.allocs - held_at(table, (uint32_t)index);
     if (table->bytes != NULL)
-        row.bytes = table->bytes[index] == UINT32_MAX ? big_find(table, (uint32_t)index)
-                                                      : table->bytes[index];
+        row.bytes = bytes_at(table, (uint32_t)index);
     return row;
 }
 
@@ -366,27 +374,6 @@ static bool is_patch(const struct host_state *previous, const struct snapshot *s
     return !snapshot->agent.present || same_text(snapshot->agent.version, previous->agent.version);
 }
 
-/* The list's entry of a row; NULL: it has none, and there is no room for one. */
-static struct big_bytes *big_place(const struct compact_table *table, uint32_t row)
-{
-    struct big_bytes *big = (struct big_bytes *)(uintptr_t)table->big;
-    for (size_t i = 0; i < table->big_count; i++) {
-        if (big[i].row == row)
-            return &big[i];
-    }
-    return NULL;
-}
-
-static struct big_held *held_place(const struct compact_table *table, uint32_t row)
-{
-    struct big_held *held = (struct big_held *)(uintptr_t)table->big_held;
-    for (size_t i = 0; i < table->big_held_count; i++) {
-        if (held[i].row == row)
-            return &held[i];
-    }
-    return NULL;
-}
-
 /* An entry of a row that is no longer big stays: its column says that it does not count. */
 static bool put_bytes(struct compact_table *table, uint32_t row, uint64_t bytes)
 {
@@ -395,7 +382,7 @@ static bool put_bytes(struct compact_table *table, uint32_t row, uint64_t bytes)
         column[row] = (uint32_t)bytes;
         return true;
     }
-    struct big_bytes *big = big_place(table, row);
+    struct big_bytes *big = (struct big_bytes *)(uintptr_t)big_place(table, row);
     if (big == NULL)
         return false;
     big->bytes = bytes;
@@ -410,7 +397,7 @@ static bool put_held(struct compact_table *table, uint32_t row, uint32_t held)
         column[row] = (uint16_t)held;
         return true;
     }
-    struct big_held *big = held_place(table, row);
+    struct big_held *big = (struct big_held *)(uintptr_t)held_place(table, row);
     if (big == NULL)
         return false;
     big->held = held;

@@ -4,6 +4,7 @@
 #include "server/store/damage.h"
 #include "server/store/partition.h"
 #include "server/store/registry.h"
+#include "server/store/snapshot_columns.h"
 #include "server/store/store_snapshots.h"
 
 #include <string.h>
@@ -49,20 +50,9 @@ void blocks_done(struct blocks *blocks)
     *blocks = (struct blocks){0};
 }
 
-static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
-{
-    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
-}
-
 static struct chain_row row_read(const struct db_result *result, size_t row)
 {
-    struct chain_row out = {
-        .taken_at_us = db_time(result, row, 0),
-        .boot_at_us = db_time(result, row, 1),
-        .sequence = number_or_unknown(result, row, 2),
-        .base = number_or_unknown(result, row, 3),
-        .keyframe = db_bool(result, row, 4),
-    };
+    struct chain_row out = column_chain_row(result, row, 0);
     out.block = db_bytes(result, row, COLUMN_BLOCK, &out.block_length);
     return out;
 }
@@ -81,7 +71,7 @@ static void appended_join(struct blocks *blocks)
              k < count && row->block == NULL && db_time(blocks->appended, k, 0) == row->taken_at_us;
              k++) {
             if (db_time(blocks->appended, k, 1) != row->boot_at_us ||
-                number_or_unknown(blocks->appended, k, 2) != row->sequence)
+                column_sequence(blocks->appended, k, 2) != row->sequence)
                 continue;
             row->block = db_bytes(blocks->appended, k, 3, &row->block_length);
             blocks->appended_at[i] = k;
@@ -108,7 +98,7 @@ static void note_damage(struct blocks *blocks, int64_t host_key, const struct bl
     if (blocks->damage.code != ST_OK)
         return;
     time_format(chunk->span_us, span);
-    err_set(&blocks->damage, ST_MALFORMED, "%s (host key %lld, six hours from %s, part %d)",
+    err_set(&blocks->damage, ST_MALFORMED, "%s (host key %lld, hours from %s, part %d)",
             why->message, (long long)host_key, span, (int)chunk->part);
 }
 
@@ -174,7 +164,7 @@ static void rows_join(struct blocks *blocks)
         for (size_t c = 0; !found && c < blocks->chunk_count; c++) {
             struct blocks_chunk *chunk = &blocks->chunks[c];
             if (chunk->sealed != NULL && chunk->boot_at_us == row->boot_at_us &&
-                chunk->span_us == span_start(row->taken_at_us))
+                chunk->span_us <= row->taken_at_us && row->taken_at_us < chunk->span_us + SPAN_US)
                 found = chunk_find(chunk, row);
         }
         row->damaged = !found;
@@ -244,12 +234,7 @@ enum status blocks_read_tables(struct db *db, int64_t host_key, int64_t from_us,
 
 void blocks_totals(const struct blocks *blocks, size_t i, struct snapshot_totals *ret_totals)
 {
-    *ret_totals = (struct snapshot_totals){0};
-    for (size_t t = 0; t < TOTAL_COUNT; t++) {
-        if (!db_null(blocks->result, i, COLUMN_TOTALS + t))
-            totals_set(ret_totals, (enum total)t,
-                       (uint64_t)db_i64(blocks->result, i, COLUMN_TOTALS + t));
-    }
+    column_totals(blocks->result, i, COLUMN_TOTALS, ret_totals);
 }
 
 const char *blocks_block_detail(const struct blocks *blocks, size_t i)

@@ -17,6 +17,7 @@ static const char *const names[PARTITION_TABLE_COUNT] = {
     [PARTITION_TAG_HOUR] = "tag_hour",
     [PARTITION_HOST_HOUR] = "host_hour",
     [PARTITION_HOST_TAG_DAY] = "host_tag_day",
+    [PARTITION_HOST_POOL_DAY] = "host_pool_day",
 };
 
 enum status partition_ensure(struct db *db, enum partition_table table, const int64_t *moments_us,

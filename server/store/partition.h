@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Time partitions: days of `snapshot` and `snapshot_chunk`, six hours of arrival of
- * `snapshot_block`, months of `tag_hour`. Made on demand, dropped by retention (blocks: once
+ * `snapshot_block`, months of the rollups. Made on demand, dropped by retention (blocks: once
  * sealed, see store_seal.h). Idempotent and safe from several servers at once (advisory lock inside
  * the SQL function).
  */
@@ -17,15 +17,23 @@ enum partition_table {
     PARTITION_TAG_HOUR, /* from here on: kept as long as rollups */
     PARTITION_HOST_HOUR,
     PARTITION_HOST_TAG_DAY,
+    PARTITION_HOST_POOL_DAY,
     PARTITION_TABLE_COUNT
 };
 
-/* Of snapshot_block's partitions, and of what one sealed chunk covers. */
-#define SPAN_US (6 * US_PER_HOUR)
+/* Of snapshot_block's partitions. */
+#define ARRIVAL_US (6 * US_PER_HOUR)
+/* What one sealed chunk covers: whole partitions. Chunks from before 0014 cover six hours. */
+#define SPAN_US (12 * US_PER_HOUR)
+static inline int64_t arrival_start(int64_t us)
+{
+    int64_t rest = us % ARRIVAL_US;
+    return us - rest - (rest < 0 ? ARRIVAL_US : 0);
+}
 static inline int64_t span_start(int64_t us)
 {
-    int64_t rest = us % SPAN_US;
-    return us - rest - (rest < 0 ? SPAN_US : 0);
+    int64_t arrival = arrival_start(us);
+    return arrival % SPAN_US == 0 ? arrival : arrival - ARRIVAL_US;
 }
 
 /* Makes what is missing for these moments (us). Not inside a transaction that reads the table. */

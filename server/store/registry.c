@@ -3,6 +3,7 @@
 
 #include "server/store/store_arrived.h"
 #include "server/store/store_audit.h"
+#include "server/store/store_checkpoint.h"
 #include "server/store/store_driver_files.h"
 #include "server/store/store_drivers.h"
 #include "server/store/store_enroll.h"
@@ -28,6 +29,7 @@ const struct stmt_table *const store_registry[] = {
     &store_arrived_statements,
     &store_audit_statements,
     &store_blocks_statements,
+    &store_checkpoint_statements,
     &store_driver_files_statements,
     &store_drivers_statements,
     &store_enroll_statements,

@@ -3,6 +3,7 @@
 
 #include "server/chunk/chunk.h"
 #include "server/store/registry.h"
+#include "server/store/snapshot_columns.h"
 #include "server/store/store_snapshots.h"
 
 #include <string.h>
@@ -47,17 +48,12 @@ enum {
     COLUMN_TOTALS
 };
 
-static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
-{
-    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
-}
-
 static void read_keys(const struct db_result *result, size_t row, struct store_arrival *arrival)
 {
     arrival->host_key = db_i64(result, row, 0);
     arrival->snapshot.taken_at_us = db_time(result, row, 1);
     arrival->snapshot.boot_at_us = db_time(result, row, 2);
-    arrival->snapshot.sequence = number_or_unknown(result, row, 3);
+    arrival->snapshot.sequence = column_sequence(result, row, 3);
     arrival->received_us = db_time(result, row, 4);
 }
 
@@ -84,15 +80,10 @@ static enum status read_row(const struct db_result *result, size_t row, store_ar
         return status;
     struct snapshot *snapshot = &arrival.snapshot;
     read_keys(result, row, &arrival);
-    snapshot->base = number_or_unknown(result, row, COLUMN_BASE);
+    snapshot->base = column_sequence(result, row, COLUMN_BASE);
     arrival.complete = db_bool(result, row, COLUMN_KEYFRAME);
     arrival.details = db_bool(result, row, COLUMN_WANTED);
-    snapshot->totals = (struct snapshot_totals){0};
-    for (size_t t = 0; t < TOTAL_COUNT; t++) {
-        if (!db_null(result, row, COLUMN_TOTALS + t))
-            totals_set(&snapshot->totals, (enum total)t,
-                       (uint64_t)db_i64(result, row, COLUMN_TOTALS + t));
-    }
+    column_totals(result, row, COLUMN_TOTALS, &snapshot->totals);
     const void *block = db_bytes(result, row, COLUMN_BLOCK, &length);
     status = chunk_decode(block, length, &snapshot->arena, snapshot->table, err);
     if (status == ST_OK)

@@ -32,7 +32,7 @@ static const struct stmt statements[] = {
 const struct stmt_table store_facts_statements = {statements,
                                                   sizeof statements / sizeof *statements};
 
-static void read_digest(const struct db_result *result, size_t row, size_t column,
+void store_facts_digest(const struct db_result *result, size_t row, size_t column,
                         unsigned char ret_digest[STORE_FACTS_DIGEST])
 {
     size_t length = 0;
@@ -58,8 +58,8 @@ enum status store_facts_marks(struct db *db, struct store_facts_mark **ret_marks
     for (size_t i = 0; i < count; i++) {
         marks[i].key = db_i64(result, i, 0);
         marks[i].first_seen_us = db_time(result, i, 1);
-        read_digest(result, i, 2, marks[i].attributes);
-        read_digest(result, i, 3, marks[i].drivers);
+        store_facts_digest(result, i, 2, marks[i].attributes);
+        store_facts_digest(result, i, 3, marks[i].drivers);
     }
     *ret_marks = marks;
     *ret_count = count;

@@ -9,8 +9,13 @@
 
 #include "common/arena.h"
 #include "server/store/db.h"
+#include "server/store/store_ingest.h"
 
-#define STORE_FACTS_DIGEST 32 /* bytes, see store_ingest.h */
+#define STORE_FACTS_DIGEST STORE_DIGEST_BYTES
+
+/* A digest column, nothing where that is NULL. */
+void store_facts_digest(const struct db_result *result, size_t row, size_t column,
+                        unsigned char ret_digest[STORE_FACTS_DIGEST]);
 
 /* One row per host that has sent a snapshot, by key. All zeroes where nothing was told. */
 struct store_facts_mark {

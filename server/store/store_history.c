@@ -7,7 +7,17 @@
 
 #include <stdlib.h>
 
-enum { FORGET, NEWEST_RECEIVED, NEXT_DAY, HOSTS, CLEAR_TAGS, CLEAR_HOURS, ADD_HOURS, ADD_TAGS };
+enum {
+    FORGET,
+    NEWEST_RECEIVED,
+    NEXT_DAY,
+    HOSTS,
+    CLEAR_TAGS,
+    CLEAR_OLD_TAGS,
+    CLEAR_HOURS,
+    ADD_HOURS,
+    ADD_TAGS
+};
 #define TOTALS                                                                                     \
     "nonpaged_bytes, paged_bytes, nonpaged_limit_bytes, paged_limit_bytes, commit_bytes,"          \
     " commit_limit_bytes, physical_bytes, available_bytes, handles, processes, threads,"           \
@@ -39,7 +49,10 @@ static const struct stmt statements[] = {
                        "$1::timestamptz") " ORDER BY 1 LIMIT 200",
                    "z", "i"),
     [CLEAR_TAGS] = STMT("history_clear_tags",
-                        "DELETE FROM host_tag_day WHERE host_id = $1 AND day_at = $2", "iz", ""),
+                        "DELETE FROM host_pool_day WHERE host_id = $1 AND day_at = $2", "iz", ""),
+    [CLEAR_OLD_TAGS] =
+        STMT("history_clear_old_tags",
+             "DELETE FROM host_tag_day WHERE host_id = $1 AND day_at = $2", "iz", ""),
     [CLEAR_HOURS] = STMT("history_clear_hours",
                          "DELETE FROM host_hour WHERE host_id = $1 AND hour_at >= $2"
                          " AND hour_at < $2 + interval '1 day'",
@@ -54,9 +67,11 @@ static const struct stmt statements[] = {
              " ORDER BY hour, taken_at DESC, sequence DESC NULLS LAST",
              "iz", ""),
     [ADD_TAGS] = STMT("history_add_tags",
-                      "INSERT INTO host_tag_day (host_id, day_at, pool, tag, bytes)"
-                      " SELECT $1, $2, g.pool, g.tag, g.bytes::bigint[]"
-                      " FROM unnest($3::text[], $4::text[], $5::text[]) AS g (pool, tag, bytes)",
+                      "INSERT INTO host_pool_day (host_id, day_at, pool, tags, bytes)"
+                      " SELECT $1, $2, g.pool, array_agg(g.tag ORDER BY g.tag COLLATE \"C\"),"
+                      " array_agg(g.bytes::bigint[] ORDER BY g.tag COLLATE \"C\")"
+                      " FROM unnest($3::text[], $4::text[], $5::text[]) AS g (pool, tag, bytes)"
+                      " GROUP BY g.pool",
                       "izTTT", ""),
 };
 const struct stmt_table store_history_statements = {statements,
@@ -168,7 +183,7 @@ static enum status add_tags(struct db *db, const struct write_call *call, struct
 
 static enum status write_tx(struct db *db, void *arg, struct err *err)
 {
-    static const int steps[] = {CLEAR_TAGS, CLEAR_HOURS, ADD_HOURS};
+    static const int steps[] = {CLEAR_TAGS, CLEAR_OLD_TAGS, CLEAR_HOURS, ADD_HOURS};
     const struct write_call *call = arg;
     enum status status = ST_OK;
     for (size_t i = 0; status == ST_OK && i < sizeof steps / sizeof steps[0]; i++) {

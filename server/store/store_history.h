@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The long history of hosts: tables host_hour and host_tag_day. A host's day is written once it is
+ * The long history of hosts: tables host_hour and host_pool_day. A host's day is written once it is
  * over, and is known by its rows in host_hour; a late document takes these away, so that the day is
  * found and written again. Days are named by their start (UTC).
  */

@@ -4,6 +4,7 @@
 #include "common/arena.h"
 #include "common/strbuf.h"
 #include "server/store/registry.h"
+#include "server/store/snapshot_columns.h"
 #include "server/store/store_driver_files.h"
 
 #include <sodium.h>
@@ -243,11 +244,6 @@ const struct stmt_table store_ingest_statements = {statements,
 
 /* ---- hosts ----------------------------------------------------------------- */
 
-static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
-{
-    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
-}
-
 static bool digest_read(const struct db_result *result, size_t row, size_t column,
                         unsigned char ret_digest[STORE_DIGEST_BYTES])
 {
@@ -263,8 +259,8 @@ static void host_read(const struct db_result *result, size_t row, struct ingest_
 {
     host->key = db_i64(result, row, 0);
     host->boot_at_us = db_time(result, row, 4);
-    host->sequence = number_or_unknown(result, row, 5);
-    host->sequence_max = number_or_unknown(result, row, 6);
+    host->sequence = column_sequence(result, row, 5);
+    host->sequence_max = column_sequence(result, row, 6);
     host->keyframe_at_us = db_time(result, row, 7);
     host->chain = db_i64(result, row, 8);
     host->attributes_at_us = db_time(result, row, 9);

@@ -5,6 +5,7 @@
  */
 #include "server/store/chain.h"
 #include "server/store/registry.h"
+#include "server/store/snapshot_columns.h"
 #include "server/store/store_hosts.h"
 #include "server/store/store_ingest.h"
 #include "server/store/store_snapshots.h"
@@ -128,20 +129,9 @@ static bool of_place(const struct db_result *result, size_t row, size_t place)
     return row < db_rows(result) && db_i64(result, row, 0) == (int64_t)place;
 }
 
-static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
-{
-    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
-}
-
 static struct chain_row block_row(const struct db_result *result, size_t row)
 {
-    struct chain_row out = {
-        .taken_at_us = db_time(result, row, 1),
-        .boot_at_us = db_time(result, row, 2),
-        .sequence = number_or_unknown(result, row, 3),
-        .base = number_or_unknown(result, row, 4),
-        .keyframe = db_bool(result, row, 5),
-    };
+    struct chain_row out = column_chain_row(result, row, 1);
     out.block = db_bytes(result, row, 6, &out.block_length);
     return out;
 }
@@ -191,11 +181,7 @@ static bool host_totals(struct batch *batch, size_t place, struct snapshot *snap
 {
     if (!of_place(batch->newest, batch->newest_at, place))
         return false;
-    for (size_t i = 0; i < TOTAL_COUNT; i++) {
-        if (!db_null(batch->newest, batch->newest_at, 1 + i))
-            totals_set(&snapshot->totals, (enum total)i,
-                       (uint64_t)db_i64(batch->newest, batch->newest_at, 1 + i));
-    }
+    column_totals(batch->newest, batch->newest_at, 1, &snapshot->totals);
     while (of_place(batch->newest, batch->newest_at, place))
         batch->newest_at++;
     return true;
@@ -225,7 +211,7 @@ static enum status host_load(struct batch *batch, size_t i, struct host_state **
     snapshot.host_name = db_text(batch->hosts, i, 2);
     snapshot.taken_at_us = db_time(batch->hosts, i, 3);
     snapshot.boot_at_us = db_time(batch->hosts, i, 4);
-    snapshot.sequence = number_or_unknown(batch->hosts, i, 5);
+    snapshot.sequence = column_sequence(batch->hosts, i, 5);
     snapshot.agent = (struct snapshot_agent){
         .present = !db_null(batch->hosts, i, 11), /* never NULL when it told anything */
         .version = db_text(batch->hosts, i, 8),
@@ -261,7 +247,7 @@ static enum status host_load(struct batch *batch, size_t i, struct host_state **
                                       .has_facts = db_bool(batch->hosts, i, 15),
                                       .chain = (int32_t)db_i64(batch->hosts, i, 7),
                                       .keyframe_at_us = db_time(batch->hosts, i, 6),
-                                      .sequence_max = number_or_unknown(batch->hosts, i, 12),
+                                      .sequence_max = column_sequence(batch->hosts, i, 12),
                                       .live_boot_at_us = db_time(batch->hosts, i, 13),
                                       .live_taken_at_us = db_time(batch->hosts, i, 14)};
     *ret_host = host;

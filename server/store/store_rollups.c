@@ -9,15 +9,17 @@
 #define ANALYZER_LOCK STORE_ANALYZER_LOCK
 
 static const struct stmt statements[] = {
+    /* Nothing but this lock keeps two servers from writing an hour twice. */
+    STMT("rollup_lock", "SELECT pg_advisory_xact_lock(hashtext('tag_hour'))::text", "", "t"),
     STMT("rollup_clear", "DELETE FROM tag_hour WHERE hour_at = $1", "z", ""),
     STMT("rollup_add",
          "INSERT INTO tag_hour (hour_at, pool, tag, hosts, sum_bytes, p50_bytes, p90_bytes,"
-         " p99_bytes, max_bytes, outstanding, buckets)"
+         " p99_bytes, max_bytes, outstanding, size_hosts)"
          " SELECT $1, r.pool, r.tag, r.hosts::integer, r.sum, r.p50, r.p90, r.p99, r.max,"
-         " r.outstanding, r.buckets::bigint[]"
+         " r.outstanding, r.size_hosts::integer[]"
          " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],"
          " $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])"
-         " AS r (pool, tag, hosts, sum, p50, p90, p99, max, outstanding, buckets)",
+         " AS r (pool, tag, hosts, sum, p50, p90, p99, max, outstanding, size_hosts)",
          "zTTIIIIIIIT", ""),
     STMT("rollup_dirty",
          "SELECT date_trunc('hour', taken_at, 'UTC') AS hour, max(received_at)"
@@ -47,6 +49,7 @@ static const struct stmt statements[] = {
 };
 
 enum {
+    ROLLUP_LOCK,
     ROLLUP_CLEAR,
     ROLLUP_ADD,
     ROLLUP_DIRTY,
@@ -76,7 +79,7 @@ struct write_call {
 enum { HOSTS, SUM, P50, P90, P99, MAX, OUTSTANDING, NUMBERS };
 
 struct write_columns {
-    const char **pools, **tags, **buckets;
+    const char **pools, **tags, **size_hosts;
     int64_t *numbers[NUMBERS];
 };
 
@@ -84,8 +87,8 @@ static bool columns_alloc(struct arena *arena, size_t count, struct write_column
 {
     columns->pools = arena_alloc(arena, count, sizeof *columns->pools);
     columns->tags = arena_alloc(arena, count, sizeof *columns->tags);
-    columns->buckets = arena_alloc(arena, count, sizeof *columns->buckets);
-    bool ok = columns->pools != NULL && columns->tags != NULL && columns->buckets != NULL;
+    columns->size_hosts = arena_alloc(arena, count, sizeof *columns->size_hosts);
+    bool ok = columns->pools != NULL && columns->tags != NULL && columns->size_hosts != NULL;
     for (size_t i = 0; i < NUMBERS; i++) {
         columns->numbers[i] = arena_alloc(arena, count, sizeof *columns->numbers[i]);
         ok = ok && columns->numbers[i] != NULL;
@@ -93,17 +96,19 @@ static bool columns_alloc(struct arena *arena, size_t count, struct write_column
     return ok;
 }
 
-/* "{0,3,1}": trailing zeros are left out. */
-static const char *buckets_text(struct arena *arena, const uint32_t *buckets)
+/* "[17:19]={1,0,3}": from the smallest size to the largest. */
+static const char *size_hosts_text(struct arena *arena, const uint32_t *buckets)
 {
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
-    size_t used = ROLLUP_BUCKETS;
+    size_t first = 0, last = ROLLUP_BUCKETS - 1;
 
-    while (used > 0 && buckets[used - 1] == 0)
-        used--;
-    strbuf_putc(&text, '{');
-    for (size_t i = 0; i < used; i++) {
-        strbuf_puts(&text, i == 0 ? "" : ",");
+    while (first < last && buckets[first] == 0)
+        first++;
+    while (last > first && buckets[last] == 0)
+        last--;
+    strbuf_printf(&text, "[%zu:%zu]=", first, last);
+    for (size_t i = first; i <= last; i++) {
+        strbuf_putc(&text, i == first ? '{' : ',');
         strbuf_u64(&text, buckets[i]);
     }
     strbuf_putc(&text, '}');
@@ -119,7 +124,7 @@ static bool columns_fill(struct arena *arena, const struct write_call *call,
         tag_format(row->tag, tag);
         to->pools[i] = pool_name(row->pool);
         to->tags[i] = arena_strdup(arena, tag);
-        to->buckets[i] = buckets_text(arena, row->buckets);
+        to->size_hosts[i] = size_hosts_text(arena, row->buckets);
         to->numbers[HOSTS][i] = row->hosts;
         to->numbers[SUM][i] = row->sum_bytes;
         to->numbers[P50][i] = row->p50_bytes;
@@ -127,7 +132,7 @@ static bool columns_fill(struct arena *arena, const struct write_call *call,
         to->numbers[P99][i] = row->p99_bytes;
         to->numbers[MAX][i] = row->max_bytes;
         to->numbers[OUTSTANDING][i] = row->outstanding;
-        if (to->tags[i] == NULL || to->buckets[i] == NULL)
+        if (to->tags[i] == NULL || to->size_hosts[i] == NULL)
             return false;
     }
     return true;
@@ -140,8 +145,11 @@ static enum status write_tx(struct db *db, void *arg, struct err *err)
     struct write_columns columns;
     struct db_params params = {0};
 
+    enum status status = db_exec(db, &statements[ROLLUP_LOCK], &params, NULL, err);
+    if (status != ST_OK)
+        return status;
     db_p_time(&params, call->hour_us);
-    enum status status = db_exec(db, &statements[ROLLUP_CLEAR], &params, NULL, err);
+    status = db_exec(db, &statements[ROLLUP_CLEAR], &params, NULL, err);
     if (status != ST_OK || call->count == 0)
         return status;
     if (!columns_alloc(&arena, call->count, &columns) || !columns_fill(&arena, call, &columns))
@@ -150,7 +158,7 @@ static enum status write_tx(struct db *db, void *arg, struct err *err)
     db_p_text_array(&params, columns.tags, call->count);
     for (size_t i = 0; i < NUMBERS; i++)
         db_p_i64_array(&params, columns.numbers[i], call->count);
-    db_p_text_array(&params, columns.buckets, call->count);
+    db_p_text_array(&params, columns.size_hosts, call->count);
     return db_exec(db, &statements[ROLLUP_ADD], &params, NULL, err);
 }
 

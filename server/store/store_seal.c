@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Hosts of one step; chosen: about 10 MB of blocks, a second of work. */
-#define STEP_HOSTS "40"
+#define STEP_HOSTS "20"
 
 enum { PARTITIONS, PROGRESS, NOTE, NEXT_HOST, WORK, UPDATE, INSERT, TRIM, RETIRE };
 static const struct stmt statements[] = {
@@ -28,10 +28,16 @@ static const struct stmt statements[] = {
                        "zzi", "i"),
     [WORK] =
         STMT("seal_work",
-             "SELECT host_id, date_bin('6 hours', taken_at, '2000-01-01 00:00:00+00') AS span,"
-             " count(*) FROM snapshot_block WHERE received_at >= $1 AND received_at < $2"
-             " AND host_id >= $3 AND host_id < $3 + " STEP_HOSTS " GROUP BY 1, 2 ORDER BY 1, 2",
-             "zzi", "izi"),
+             "SELECT host_id, span, rows, (SELECT count(*) FROM snapshot s"
+             " WHERE s.host_id = w.host_id AND s.taken_at >= span"
+             " AND s.taken_at < span + interval '12 hours') = (SELECT sum(c.snapshots)"
+             " FROM snapshot_chunk c WHERE c.host_id = w.host_id AND c.span_at >= span"
+             " AND c.span_at < span + interval '12 hours') IS TRUE FROM (SELECT host_id,"
+             " date_bin('12 hours', taken_at, '2000-01-01 00:00:00+00') AS span, count(*) AS rows"
+             " FROM snapshot_block WHERE received_at >= $1 AND received_at < $2"
+             " AND host_id >= $3 AND host_id < $3 + " STEP_HOSTS " GROUP BY 1, 2) AS w"
+             " ORDER BY 1, 2",
+             "zzi", "izib"),
     [UPDATE] =
         STMT("seal_update",
              "UPDATE snapshot_chunk SET snapshots = $5, sealed_at = $6, head = $7, chunk = $8,"
@@ -45,8 +51,9 @@ static const struct stmt statements[] = {
                     " $6, $7, $8, $9::bigint[]::integer[], $10::bigint[]::integer[])",
                     "izzddzxxII", ""),
     [TRIM] = STMT("seal_trim",
-                  "DELETE FROM snapshot_chunk WHERE host_id = $1 AND span_at = $2"
-                  " AND boot_at IS NOT DISTINCT FROM $3 AND part >= $4",
+                  "DELETE FROM snapshot_chunk WHERE host_id = $1 AND span_at >= $2"
+                  " AND span_at < $2 + interval '12 hours' AND boot_at IS NOT DISTINCT FROM $3"
+                  " AND (part >= $4 OR span_at > $2)",
                   "izzd", ""),
     [RETIRE] = STMT("seal_retire", "SELECT snapshot_block_retire($1, $2)", "zi", "i"),
 };
@@ -122,8 +129,8 @@ enum status store_seal_work(struct db *db, const struct seal_partition *partitio
     if (items == NULL)
         return err_set(err, ST_NOMEM, "could not seal snapshots: out of memory");
     for (size_t i = 0; i < count; i++)
-        items[i] =
-            (struct seal_work){db_i64(result, i, 0), db_time(result, i, 1), db_i64(result, i, 2)};
+        items[i] = (struct seal_work){db_i64(result, i, 0), db_time(result, i, 1),
+                                      db_i64(result, i, 2), db_bool(result, i, 3)};
     *ret_items = items;
     *ret_count = count;
     *ret_last = count == 0 ? after : items[count - 1].host_key;

@@ -29,6 +29,7 @@ struct seal_work {
     int64_t host_key;
     int64_t span_us;
     int64_t rows;
+    bool sealed; /* all of the span is: by the partition before */
 };
 /* The hosts after `after`; ret_last is the last host that the work covers. No work: the end. */
 enum status store_seal_work(struct db *db, const struct seal_partition *partition, int64_t after,
@@ -39,7 +40,8 @@ enum status store_seal_work(struct db *db, const struct seal_partition *partitio
 enum status store_seal_write(struct db *db, int64_t host_key, int64_t span_us, int64_t boot_at_us,
                              int32_t part, int64_t snapshots, const void *chunk, size_t length,
                              int64_t now_us, struct err *err) MUST_CHECK;
-/* Forgets parts from `part` on, when a chunk written anew has fewer. */
+/* Forgets parts from `part` on, when a chunk written anew has fewer, and the chunk of six hours that
+ * is in it by now. */
 enum status store_seal_trim(struct db *db, int64_t host_key, int64_t span_us, int64_t boot_at_us,
                             int32_t part, struct err *err) MUST_CHECK;
 

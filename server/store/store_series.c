@@ -13,6 +13,7 @@
 #include "server/store/damage.h"
 #include "server/store/partition.h"
 #include "server/store/registry.h"
+#include "server/store/snapshot_columns.h"
 #include "server/store/store_rollups.h"
 #include "server/store/store_snapshots.h"
 
@@ -186,22 +187,6 @@ static enum status sources_add(struct sources *sources, const struct chain_row *
     return ST_OK;
 }
 
-static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
-{
-    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
-}
-
-static struct chain_row key_read(const struct db_result *result, size_t row)
-{
-    return (struct chain_row){
-        .taken_at_us = db_time(result, row, 0),
-        .boot_at_us = db_time(result, row, 1),
-        .sequence = number_or_unknown(result, row, 2),
-        .base = number_or_unknown(result, row, 3),
-        .keyframe = db_bool(result, row, 4),
-    };
-}
-
 static struct db_params range_of(int64_t host_key, int64_t from_us, int64_t to_us)
 {
     struct db_params params = {0};
@@ -221,9 +206,9 @@ static enum status add_appended(struct sources *sources, struct err *err)
         while (from < keys && db_time(sources->keys, from, 0) < at)
             from++;
         for (size_t k = from; k < keys && db_time(sources->keys, k, 0) == at; k++) {
-            struct chain_row row = key_read(sources->keys, k);
+            struct chain_row row = column_chain_row(sources->keys, k, 0);
             if (row.boot_at_us != db_time(sources->appended, i, 1) ||
-                row.sequence != number_or_unknown(sources->appended, i, 2))
+                row.sequence != column_sequence(sources->appended, i, 2))
                 continue;
             row.block = db_bytes(sources->appended, i, 3, &row.block_length);
             status = sources_add(sources, &row, err);
@@ -275,7 +260,7 @@ static enum status sources_read(struct db *db, int64_t host_key, int64_t from_us
     if (status != ST_OK)
         return status;
     for (size_t i = 0; status == ST_OK && sources->old != NULL && i < db_rows(sources->old); i++) {
-        struct chain_row row = key_read(sources->old, i);
+        struct chain_row row = column_chain_row(sources->old, i, 0);
         row.block = db_bytes(sources->old, i, 5, &row.block_length);
         status = sources_add(sources, &row, err);
     }
@@ -534,16 +519,6 @@ void totals_series_done(struct totals_series *series)
     *series = (struct totals_series){0};
 }
 
-static void totals_read(const struct db_result *result, size_t row, size_t first,
-                        struct snapshot_totals *ret_totals)
-{
-    *ret_totals = (struct snapshot_totals){0};
-    for (size_t i = 0; i < TOTAL_COUNT; i++) {
-        if (!db_null(result, row, first + i))
-            totals_set(ret_totals, (enum total)i, (uint64_t)db_i64(result, row, first + i));
-    }
-}
-
 enum status store_totals_series(struct db *db, int64_t host_key, int64_t from_us, int64_t to_us,
                                 size_t max_points, struct totals_series *ret_series,
                                 struct err *err)
@@ -568,7 +543,7 @@ enum status store_totals_series(struct db *db, int64_t host_key, int64_t from_us
     for (size_t i = 0; i < series.count; i++) {
         series.t_us[i] = db_time(result, i, 0);
         series.boot_at_us[i] = db_time(result, i, 1);
-        totals_read(result, i, 2, &series.totals[i]);
+        column_totals(result, i, 2, &series.totals[i]);
     }
     *ret_series = series;
     return ST_OK;

@@ -5,6 +5,7 @@
 #include "server/store/blocks.h"
 #include "server/store/chain.h"
 #include "server/store/registry.h"
+#include "server/store/snapshot_columns.h"
 
 #include <string.h>
 
@@ -67,17 +68,12 @@ const struct stmt_table store_snapshots_statements = {statements,
 
 /* ---- keys ------------------------------------------------------------------ */
 
-static int64_t number_or_unknown(const struct db_result *result, size_t row, size_t column)
-{
-    return db_null(result, row, column) ? SEQUENCE_UNKNOWN : db_i64(result, row, column);
-}
-
 static struct stored_key key_read(const struct db_result *result, size_t row)
 {
     return (struct stored_key){
         .taken_at_us = db_time(result, row, 0),
         .boot_at_us = db_time(result, row, 1),
-        .sequence = number_or_unknown(result, row, 2),
+        .sequence = column_sequence(result, row, 2),
         .keyframe_at_us = db_time(result, row, 3),
         .chain = (int32_t)db_i64(result, row, 4),
     };

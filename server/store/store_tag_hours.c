@@ -6,7 +6,9 @@
 enum { BUCKETS, SUMS };
 static const struct stmt statements[] = {
     [BUCKETS] = STMT("tag_hours_buckets",
-                     "SELECT hour_at, buckets FROM tag_hour WHERE pool = $1 AND tag = $2"
+                     "SELECT hour_at, coalesce(buckets, array_fill(0::bigint,"
+                     " ARRAY[array_lower(size_hosts, 1)]) || size_hosts::bigint[])"
+                     " FROM tag_hour WHERE pool = $1 AND tag = $2"
                      " AND hour_at BETWEEN $3 AND $4"
                      " AND extract(epoch FROM $4 - hour_at)::bigint % $5 = 0 ORDER BY hour_at",
                      "ttzzi", "zI"),

@@ -108,6 +108,38 @@ static void print_cost(const char *name, struct cost cost, const struct analysis
            name, cost.own_seconds, cost.database_seconds, pass->documents, pass->cold, findings);
 }
 
+/* What it costs to store all hosts, and to begin with them at once and some documents later. */
+static void restarts(const struct bench *bench, struct bench_fleet *fleet, struct bench_sent *sent,
+                     struct analysis_live *live)
+{
+    static const size_t behind[] = {0, 6};
+    struct analysis_live_save_options options = {.budget_us = 3600 * US_PER_SECOND,
+                                                 .budget_bytes = SIZE_MAX};
+    struct analysis_live_saved saved;
+    struct err err = {0};
+    struct cost before = cost_now(bench);
+    bench_must(analysis_live_save(live, bench->pool, &options, &saved, &err), &err);
+    struct cost cost = cost_since(bench, before);
+    printf(",\"stored\":{\"own_seconds\":%.4f,\"database_seconds\":%.2f,\"hosts\":%zu,"
+           "\"bytes\":%zu,\"relation_bytes\":%lld}",
+           cost.own_seconds, cost.database_seconds, saved.hosts, saved.bytes,
+           (long long)bench_number(bench, "SELECT pg_total_relation_size('analysis_checkpoint')"));
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+        struct analysis_live *other = analysis_live_new();
+        struct analysis_live_pass told;
+        size_t findings = 0;
+        char name[32];
+        if (other == NULL)
+            bench_must(ST_NOMEM, NULL);
+        if (behind[i] > 0)
+            bench_fleet_send(fleet, behind[i], sent);
+        snprintf(name, sizeof name, "restored_%zu_behind", behind[i]);
+        cost = pass(bench, other, US_PER_HOUR, &told, &findings);
+        print_cost(name, cost, &told, findings);
+        analysis_live_free(other);
+    }
+}
+
 /* Document by document, as a server with a pass every interval. */
 static void live_passes(const struct bench *bench, struct bench_fleet *fleet,
                         struct bench_sent *sent)
@@ -137,6 +169,7 @@ static void live_passes(const struct bench *bench, struct bench_fleet *fleet,
     print_cost("quiet", quiet, &told, findings);
     printf(",\"kept_kb\":%.1f,\"mb\":%.1f", (double)told.bytes / 1000 / (double)told.hosts,
            memory_mb() - before_mb);
+    restarts(bench, fleet, sent, live);
     analysis_live_free(live);
 }
 

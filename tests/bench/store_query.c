@@ -12,7 +12,7 @@
 #define VARIANTS       3
 #define BOOT_US(bench) ((bench)->day0_us - US_PER_DAY)
 
-/* The sealed form of a host's every six hours. */
+/* The sealed form of a host's every twelve hours. */
 struct chunks {
     struct strbuf *items;
     size_t count;

@@ -108,11 +108,11 @@ void bench_fleet_close(struct bench_fleet *fleet)
     free(fleet);
 }
 
-/* As the server's jobs do, half a day later. */
+/* As the server's jobs do, a day later. */
 void bench_settle(const struct bench *bench)
 {
     atomic_bool never = false;
-    int64_t now = clock_wall_us() + US_PER_DAY / 2;
+    int64_t now = clock_wall_us() + US_PER_DAY;
     struct seal_options seal = {
         .now_us = now, .settle_us = SEAL_SETTLE_US, .drop_us = SEAL_DROP_US};
     struct history_options history = {.now_us = now,
@@ -152,7 +152,7 @@ static int64_t database(const struct bench *bench)
 void bench_storage(const struct bench *bench)
 {
     static const char *const tables[] = {"snapshot",  "snapshot_block", "snapshot_chunk",
-                                         "host_hour", "host_tag_day",   "tag_hour"};
+                                         "host_hour", "host_pool_day",  "tag_hour"};
     struct bench_sent sent = {0};
     int64_t empty = database(bench), wal_before = wal(bench);
     int64_t start = clock_mono_us();

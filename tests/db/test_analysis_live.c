@@ -2,7 +2,8 @@
 /*
  * Passes of the running server against analyses from cold of the same database at the same moment:
  * while documents come in order, late, on another base, with a reboot and with other facts; from
- * another server; after sealing; and while hosts are still being read.
+ * another server; after sealing; while hosts are still being read; and after a restart that goes on
+ * with hosts as they were stored.
  */
 #include "server/ingest/ingest.h"
 #include "server/jobs/analysis_live.h"
@@ -267,6 +268,150 @@ START_TEST(live_takeover_by_another_server_finds_the_same)
 }
 END_TEST
 
+/* ---- over a restart ------------------------------------------------------------ */
+
+static struct analysis_live_saved save(int64_t every_us, size_t budget_bytes)
+{
+    struct analysis_live_save_options options = {
+        .every_us = every_us, .budget_us = US_PER_DAY, .budget_bytes = budget_bytes};
+    struct analysis_live_saved saved = {0};
+    struct err err = {0};
+    enum status status = analysis_live_save(live, pg.pool, &options, &saved, &err);
+    ck_assert_msg(status == ST_OK, "%s", err.message);
+    return saved;
+}
+
+/* Another server, or this one started again. */
+static struct analysis_live_pass restart(void)
+{
+    analysis_live_free(live);
+    live = analysis_live_new();
+    return check_pass(live);
+}
+
+static void begin_stored(void)
+{
+    begin();
+    check_pass(live);
+    struct analysis_live_saved saved = save(US_PER_HOUR, SIZE_MAX);
+    ck_assert_uint_eq(saved.hosts, HOSTS);
+    ck_assert_uint_gt(saved.bytes, 0);
+}
+
+START_TEST(live_restart_goes_on_with_stored_hosts)
+{
+    begin_stored();
+    send_all(BEGUN, BEGUN + 2);
+    tellers[4].driver = "2.0";
+    send_all(BEGUN + 2, BEGUN + 3);
+    for (int i = 0; i < 2; i++) { /* what is stored is not used up */
+        struct analysis_live_pass pass = restart();
+        ck_assert_uint_eq(pass.restored, HOSTS);
+        ck_assert_uint_eq(pass.refused, 0);
+        ck_assert_uint_eq(pass.cold, 0);
+        ck_assert_uint_eq(pass.waiting, 0);
+        ck_assert_uint_eq(pass.documents, 3 * HOSTS);
+    }
+    send_all(BEGUN + 3, BEGUN + 6);
+    struct analysis_live_pass pass = check_pass(live);
+    ck_assert_uint_eq(pass.cold + pass.restored, 0);
+    ck_assert_uint_eq(pass.documents, 3 * HOSTS);
+}
+END_TEST
+
+START_TEST(live_restart_after_a_stop_takes_nothing_in_twice)
+{
+    begin_stored();
+    send_all(BEGUN, BEGUN + 2);
+    check_pass(live);
+    ck_assert_uint_eq(save(0, SIZE_MAX).hosts, HOSTS);
+    struct analysis_live_pass pass = restart();
+    ck_assert_uint_eq(pass.restored, HOSTS);
+    ck_assert_uint_eq(pass.documents, 0);
+}
+END_TEST
+
+START_TEST(live_restart_reads_hosts_that_did_not_go_on_from_cold)
+{
+    begin_stored();
+    send_all(BEGUN, BEGUN + 1);
+    tellers[0].boot_us = moment(BEGUN) + US_PER_MINUTE; /* rebooted */
+    tellers[0].base = -1;
+    send(0, moment(BEGUN + 1), false);
+    tellers[1].base = -1; /* late, and whole */
+    send(1, moment(BEGUN) - 5 * US_PER_MINUTE, true);
+    struct analysis_live_pass pass = restart();
+    ck_assert_uint_eq(pass.restored, HOSTS);
+    ck_assert_uint_eq(pass.cold, 2);
+    ck_assert_uint_eq(pass.waiting, 0);
+}
+END_TEST
+
+/* One each: damaged, of another format, another host's, of no time at all, gone. */
+START_TEST(live_restart_refuses_rows_that_do_not_fit)
+{
+    begin_stored();
+    pg_sql(&pg, "CREATE TABLE o AS SELECT c.*, row_number() OVER (ORDER BY host_id) AS n"
+                " FROM analysis_checkpoint c");
+    pg_sql(&pg, "UPDATE analysis_checkpoint c SET"
+                " kept = CASE n WHEN 1 THEN set_byte(c.kept, 100, get_byte(c.kept, 100) # 4)"
+                " WHEN 2 THEN set_byte(c.kept, 3, 0)"
+                " WHEN 3 THEN (SELECT kept FROM o AS p WHERE p.n = 4) ELSE c.kept END,"
+                " received_at = CASE n WHEN 5 THEN now() + interval '1 hour'"
+                " WHEN 6 THEN '2020-01-01' ELSE c.received_at END"
+                " FROM o WHERE o.host_id = c.host_id");
+    pg_sql(&pg, "DELETE FROM analysis_checkpoint c USING o WHERE o.host_id = c.host_id AND n = 7");
+    struct analysis_live_pass pass = restart();
+    ck_assert_uint_eq(pass.restored, HOSTS - 6);
+    ck_assert_uint_eq(pass.refused, 5);
+    ck_assert_uint_eq(pass.cold, 6);
+    ck_assert_uint_eq(save(US_PER_DAY, SIZE_MAX).hosts, 6); /* they have none that is good */
+    ck_assert_uint_eq(restart().restored, HOSTS);
+}
+END_TEST
+
+START_TEST(live_restart_when_blocks_since_are_gone_reads_from_cold)
+{
+    begin_stored();
+    pg_sql(&pg, "UPDATE analysis_checkpoint SET received_at = received_at - interval '1 day'");
+    struct analysis_live_pass pass = restart();
+    ck_assert_uint_eq(pass.refused, HOSTS);
+    ck_assert_uint_eq(pass.cold, HOSTS);
+}
+END_TEST
+
+START_TEST(live_stored_hosts_without_news_are_moved_on_unless_the_row_is_another)
+{
+    begin_stored();
+    ck_assert_uint_eq(save(US_PER_HOUR, SIZE_MAX).hosts, 0); /* not that often */
+    send(3, moment(BEGUN), false);
+    check_pass(live);
+    struct analysis_live_saved saved = save(0, SIZE_MAX);
+    ck_assert_uint_eq(saved.hosts, 1);
+    ck_assert_uint_eq(saved.extended, HOSTS - 1);
+    ck_assert_int_eq(pg_number(&pg, "SELECT count(DISTINCT received_at) FROM analysis_checkpoint"),
+                     1);
+    pg_sql(&pg, "DELETE FROM analysis_checkpoint"); /* as a crash of PostgreSQL does */
+    check_pass(live);
+    saved = save(0, SIZE_MAX);
+    ck_assert_uint_eq(saved.extended, 0);
+    saved = save(0, SIZE_MAX);
+    ck_assert_uint_eq(saved.hosts, HOSTS);
+    ck_assert_uint_eq(restart().restored, HOSTS);
+}
+END_TEST
+
+START_TEST(live_stores_some_hosts_of_each_turn_when_the_budget_is_small)
+{
+    begin();
+    check_pass(live);
+    for (size_t i = 0; i < HOSTS; i++)
+        ck_assert_uint_eq(save(US_PER_HOUR, 1).hosts, 1);
+    ck_assert_uint_eq(save(US_PER_HOUR, 1).hosts, 0);
+    ck_assert_uint_eq(restart().restored, HOSTS);
+}
+END_TEST
+
 START_TEST(live_pass_without_hosts_finds_nothing)
 {
     AUTO_FINDINGS struct finding_list list = {0};
@@ -288,6 +433,13 @@ Suite *analysis_live_suite(void)
     tcase_add_test(tc, live_host_out_of_order_is_read_again_alone);
     tcase_add_test(tc, live_pass_with_a_small_budget_finds_nothing_until_all_are_read);
     tcase_add_test(tc, live_takeover_by_another_server_finds_the_same);
+    tcase_add_test(tc, live_restart_goes_on_with_stored_hosts);
+    tcase_add_test(tc, live_restart_after_a_stop_takes_nothing_in_twice);
+    tcase_add_test(tc, live_restart_reads_hosts_that_did_not_go_on_from_cold);
+    tcase_add_test(tc, live_restart_refuses_rows_that_do_not_fit);
+    tcase_add_test(tc, live_restart_when_blocks_since_are_gone_reads_from_cold);
+    tcase_add_test(tc, live_stored_hosts_without_news_are_moved_on_unless_the_row_is_another);
+    tcase_add_test(tc, live_stores_some_hosts_of_each_turn_when_the_budget_is_small);
     tcase_add_test(tc, live_pass_without_hosts_finds_nothing);
     suite_add_tcase(suite, tc);
     return suite;

@@ -18,9 +18,9 @@
 
 Suite *seal_suite(void);
 
-#define T0    (1700071200ll * US_PER_SECOND) /* 18 h: the start of a span, the day ends in it */
-#define STEP  (10 * US_PER_MINUTE)
-#define DOCS  100 /* nearly 17 hours: three spans */
+#define T0    (1700049600ll * US_PER_SECOND) /* 12 h: the start of a span */
+#define STEP  (20 * US_PER_MINUTE)
+#define DOCS  100 /* 33 hours: three spans */
 #define BOOT2 60  /* first document of the second boot */
 
 static struct pg pg;
@@ -30,7 +30,7 @@ static atomic_bool never;
 
 static void setup(void)
 {
-    struct ingest_options options = {.queue_bytes = 64u << 20, .keyframe_us = 3 * US_PER_HOUR};
+    struct ingest_options options = {.queue_bytes = 64u << 20, .keyframe_us = 6 * US_PER_HOUR};
     pg_setup(&pg);
     fleet = fleet_new();
     ck_assert_int_eq(ingest_start(pg.pool, fleet, &options, &ingest, NULL), ST_OK);
@@ -315,6 +315,9 @@ START_TEST(seal_settled_but_not_old_is_kept_in_both_forms)
     check_all(&world, "h1");
     ck_assert_int_eq(try_seal(&options, &counts, NULL), ST_OK);
     ck_assert_uint_eq(counts.snapshots, 0); /* what is noted is not done again */
+    pg_sql(&pg, "DELETE FROM seal_progress");
+    ck_assert_int_eq(try_seal(&options, &counts, NULL), ST_OK);
+    ck_assert_uint_eq(counts.snapshots, 0); /* nor what another partition had sealed */
     options.now_us += SEAL_DROP_US;
     ck_assert_int_eq(try_seal(&options, &counts, NULL), ST_OK);
     ck_assert_int_eq(count_of("snapshot_block"), 0);
@@ -605,7 +608,7 @@ START_TEST(seal_damaged_chunk_is_named_and_the_rest_is_served)
     /* The second span: 36 to 71, of which 36 to 59 belong to the first boot. The last byte is of
      * paged rows. */
     pg_sql(&pg, FLIP_LAST " WHERE boot_at = (SELECT min(boot_at) FROM snapshot)"
-                          " AND span_at = (SELECT min(span_at) + '6 h' FROM snapshot_chunk)");
+                          " AND span_at = (SELECT min(span_at) + '12 h' FROM snapshot_chunk)");
     struct db *db = lease();
     int64_t key = key_of(db, "h1");
     ck_assert_int_eq(store_snapshot_at(db, key, taken(40), &s, &err), ST_MALFORMED);
@@ -639,9 +642,33 @@ START_TEST(seal_damaged_chunk_is_named_and_the_rest_is_served)
     db_release(db);
     /* Mended, everything is there again. */
     pg_sql(&pg, FLIP_LAST " WHERE boot_at = (SELECT min(boot_at) FROM snapshot) AND part = 0"
-                          " AND span_at = (SELECT min(span_at) + '6 h' FROM snapshot_chunk);"
+                          " AND span_at = (SELECT min(span_at) + '12 h' FROM snapshot_chunk);"
                           " DELETE FROM snapshot_chunk WHERE part = 1;"
                           " DELETE FROM snapshot WHERE sequence = 2000");
+    check_all(&world, "h1");
+    arena_done(&world.arena);
+}
+END_TEST
+
+START_TEST(seal_chunks_of_six_hours_are_read_and_joined_by_a_late_document)
+{
+    struct world world;
+    world_make(&world, 13);
+    send_range(&world, "h1", 0, 17);
+    seal();
+    /* Out of sight, so that the other half of the span is sealed alone; then as both were. */
+    pg_sql(&pg, "UPDATE snapshot_chunk SET span_at = span_at - interval '12 h'");
+    send(&world, "h1", 18, SIZE_MAX);
+    send_range(&world, "h1", 19, 36);
+    ck_assert_uint_eq(seal().snapshots, 18);
+    pg_sql(&pg, "UPDATE snapshot_chunk SET span_at = span_at + interval '6 h' WHERE snapshots = 18;"
+                " UPDATE snapshot_chunk SET span_at = span_at + interval '12 h'"
+                " WHERE snapshots = 17");
+    check_all(&world, "h1");
+    send(&world, "h1", 17, SIZE_MAX);
+    check_all(&world, "h1");
+    ck_assert_uint_eq(seal().snapshots, 36);
+    ck_assert_int_eq(count_of("snapshot_chunk"), 1);
     check_all(&world, "h1");
     arena_done(&world.arena);
 }
@@ -758,6 +785,7 @@ Suite *seal_suite(void)
     tcase_add_loop_test(tc, seal_crash_at_any_step_loses_and_doubles_nothing, 0, 2);
     tcase_add_test(tc, seal_straggler_keeps_its_partition_until_it_is_sealed);
     tcase_add_test(tc, seal_damaged_chunk_is_named_and_the_rest_is_served);
+    tcase_add_test(tc, seal_chunks_of_six_hours_are_read_and_joined_by_a_late_document);
     tcase_add_test(tc, seal_snapshot_without_its_base_is_kept_as_it_is);
     tcase_add_test(tc, seal_changed_block_is_kept_as_it_is);
     tcase_add_test(tc, seal_silent_host_is_loaded_at_start);

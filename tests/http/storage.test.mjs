@@ -9,13 +9,13 @@ import { post } from './fleet.mjs';
 import { DATABASE, start, until } from './server.mjs';
 
 const HOUR = 3600e3;
-const SPAN = 6 * HOUR;
-const STEPS = 36; // ten minutes apart: the damaged span, whole
+const SPAN = 12 * HOUR;
+const STEPS = 36; // twenty minutes apart: the damaged span, whole
 const A = randomUUID();
 const B = randomUUID();
-// A span that ended at least six hours ago, so that a moment after it is there too.
+// A span that ended at least twelve hours ago, so that a moment after it is there too.
 const from = (Math.floor(Date.now() / SPAN) - 2) * SPAN;
-const at = (step) => from + step * 600e3;
+const at = (step) => from + step * 1200e3;
 const iso = (ms) => new Date(ms).toISOString();
 let server;
 

@@ -151,6 +151,19 @@ static void change_rows(struct rng *rng, struct arena *arena, const struct snaps
     *ret_table = table;
 }
 
+static void check_rows(const struct host_state *host, const struct snapshot_table table[POOL_COUNT])
+{
+    for (int pool = 0; pool < POOL_COUNT; pool++) {
+        ck_assert_uint_eq(host_state_rows(host, pool), table[pool].count);
+        for (size_t i = 0; i < table[pool].count; i++) {
+            struct host_row row = host_state_row(host, pool, i);
+            ck_assert_uint_eq(row.tag, table[pool].tag[i]);
+            ck_assert(table[pool].frees == NULL || row.frees == table[pool].frees[i]);
+            ck_assert(table[pool].bytes == NULL || row.bytes == table[pool].bytes[i]);
+        }
+    }
+}
+
 /* One step from `before`: by patch where that is possible, and always by merging. */
 static bool step(struct rng *rng, const struct host_state *before, bool strange,
                  struct host_state **ret_after)
@@ -173,6 +186,7 @@ static bool step(struct rng *rng, const struct host_state *before, bool strange,
         ck_assert_int_eq(host_state_tables(patched, &arena, one), ST_OK);
         ck_assert_int_eq(host_state_tables(merged, &arena, two), ST_OK);
         ck_assert(gen_same_tables(one, two));
+        check_rows(patched, one);
         ck_assert_int_eq(patched->key, merged->key);
         ck_assert_str_eq(patched->id, merged->id);
         ck_assert_str_eq(patched->name, merged->name);

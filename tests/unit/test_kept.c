@@ -8,6 +8,8 @@
 #include "server/analyze/fault.h"
 #include "server/analyze/grid.h"
 #include "server/analyze/kept_inside.h"
+#include "server/analyze/kept_store.h"
+#include "server/analyze/rice.h"
 
 #include <check.h>
 #include <math.h>
@@ -326,17 +328,47 @@ static void compare_cold(struct fleet *fleet, struct kept *kept, const struct wo
 
 static struct world_host world;
 
-/* Passes over a day and a half; a lost host is read again at once. Returns how often. */
-static size_t run(uint64_t seed, int64_t step_us)
+/* What a server stored of the host at a pass, for one that starts later. */
+struct stored {
+    struct strbuf bytes;
+    int64_t at_us; /* 0: nothing yet */
+};
+
+static void store(struct fleet *fleet, struct kept *kept, int64_t now, struct stored *stored)
+{
+    strbuf_clear(&stored->bytes);
+    ck_assert(kept_storable(kept));
+    ck_assert_int_eq(fleet_store(fleet, kept, &stored->bytes), ST_OK);
+    stored->at_us = now;
+}
+
+static struct kept *restore(struct fleet *fleet, struct kept *was, const struct stored *stored)
+{
+    struct kept *kept = kept_new();
+    kept_free(was);
+    fleet_done(fleet);
+    *fleet = (struct fleet){0};
+    ck_assert_int_eq(fleet_restore(fleet, kept, stored->bytes.data, stored->bytes.length), ST_OK);
+    return kept;
+}
+
+/* Passes over a day and a half; a lost host is read again at once. Returns how often. With
+ * `restarts` the server stores now and then, and another goes on with that some passes later. */
+static size_t run(uint64_t seed, int64_t step_us, bool restarts)
 {
     struct fleet fleet = {0};
     struct kept *kept = kept_new();
+    struct stored stored = {.bytes = STRBUF_INIT};
     size_t cold = 0, passes = 0;
     int64_t before = START;
     host_make(&world, seed, step_us, START + 30 * US_PER_HOUR);
     keep_cold(&fleet, kept, &world, START);
     for (int64_t now = START; now < START + 30 * US_PER_HOUR; passes++) {
         int64_t next = now + US_PER_MINUTE + (int64_t)(unit(seed, passes) * 9e8);
+        if (restarts && stored.at_us != 0 && unit(seed, passes + 1000) < 0.25) {
+            kept = restore(&fleet, kept, &stored);
+            before = stored.at_us;
+        }
         put_new(kept, &world, before, now);
         if (kept_lost(kept)) {
             keep_cold(&fleet, kept, &world, now);
@@ -349,10 +381,13 @@ static size_t run(uint64_t seed, int64_t step_us)
         ck_assert(!kept_lost(kept));
         if (passes % 3 == 0)
             compare_cold(&fleet, kept, &world, now);
+        if (restarts && unit(seed, passes + 2000) < 0.25)
+            store(&fleet, kept, now, &stored);
         before = now;
         now = next;
     }
     ck_assert_uint_lt(kept_bytes(kept), 200000);
+    strbuf_done(&stored.bytes);
     kept_free(kept);
     fleet_done(&fleet);
     return cold * 100 / passes;
@@ -361,8 +396,15 @@ static size_t run(uint64_t seed, int64_t step_us)
 START_TEST(kept_host_after_many_passes_is_as_read_from_cold)
 {
     static const int64_t steps[] = {3 * US_PER_MINUTE, 5 * US_PER_MINUTE, 15 * US_PER_MINUTE};
-    size_t again = run((uint64_t)_i + 1, steps[_i % 3]);
+    size_t again = run((uint64_t)_i + 1, steps[_i % 3], false);
     ck_assert_uint_lt(again, 45); /* mostly it goes on */
+}
+END_TEST
+
+START_TEST(kept_host_restored_at_any_pass_goes_on_as_read_from_cold)
+{
+    static const int64_t steps[] = {3 * US_PER_MINUTE, 5 * US_PER_MINUTE, 15 * US_PER_MINUTE};
+    run((uint64_t)_i + 101, steps[_i % 3], true);
 }
 END_TEST
 
@@ -417,6 +459,51 @@ START_TEST(kept_rows_that_grow_are_told_as_of_twenty_minutes_ago_at_most)
     ck_assert_uint_lt(same, features); /* else nothing was spared */
     kept_free(kept);
     fleet_done(&fleet);
+}
+END_TEST
+
+/* Of a document that is not taken, since it is of another base, the host's picks know nothing. */
+START_TEST(kept_host_that_is_lost_keeps_the_picks_it_had)
+{
+    AUTO_ARENA struct arena arena = {0};
+    struct fleet fleet = {0};
+    struct kept *kept = kept_new();
+    struct kept_value before[GRID_MAX + KEPT_FRESH], after[GRID_MAX + KEPT_FRESH];
+    host_make(&world, 2, 5 * US_PER_MINUTE, START + US_PER_HOUR);
+    keep_cold(&fleet, kept, &world, START);
+    put_new(kept, &world, START, START + US_PER_HOUR / 2);
+    ck_assert(!kept_lost(kept));
+    ck_assert_uint_gt(kept->tables[POOL_PAGED].row_count, 3);
+    kept_unpack(kept, POOL_PAGED, 3, before);
+    struct kept_document document = {.complete = true, .received_us = START + US_PER_HOUR};
+    struct doc doc = {START + US_PER_HOUR, START + US_PER_HOUR, world.boot_count - 1};
+    point_make(&world, &doc, &arena, &document.point);
+    struct snapshot_table *tables = (struct snapshot_table *)document.point.table;
+    tables[POOL_NONPAGED].allocs = tables[POOL_NONPAGED].frees = NULL; /* other columns */
+    ck_assert_int_eq(kept_put(kept, &document), ST_OK);
+    ck_assert(kept_lost(kept));
+    kept_unpack(kept, POOL_PAGED, 3, after);
+    ck_assert_int_eq(memcmp(before, after, kept->pick_count * sizeof *before), 0);
+    kept_free(kept);
+    fleet_done(&fleet);
+}
+END_TEST
+
+START_TEST(rice_numbers_of_any_size_come_back)
+{
+    uint64_t values[200];
+    unsigned char room[200 * (RICE_MOST / 8 + 1) + RICE_AHEAD] = {0};
+    for (size_t i = 0; i < 200; i++)
+        values[i] = i < 65 ? (i == 0 ? 0 : UINT64_MAX >> (64 - i)) : mix(i, 7) >> i % 64;
+    for (unsigned low = 0; low <= RICE_LOW_MAX; low++) {
+        struct rice_writer to = {.at = room};
+        size_t bit = 0;
+        for (size_t i = 0; i < 200; i++)
+            rice_put(&to, values[i], low);
+        ck_assert_uint_lt((size_t)(rice_end(&to) - room), sizeof room - RICE_AHEAD);
+        for (size_t i = 0; i < 200; i++)
+            ck_assert_uint_eq(rice_get(room, &bit, low), values[i]);
+    }
 }
 END_TEST
 
@@ -537,7 +624,10 @@ Suite *kept_suite(void)
     TCase *tc = tcase_create("kept");
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, kept_host_after_many_passes_is_as_read_from_cold, 0, 6);
+    tcase_add_loop_test(tc, kept_host_restored_at_any_pass_goes_on_as_read_from_cold, 0, 6);
     tcase_add_test(tc, kept_rows_that_grow_are_told_as_of_twenty_minutes_ago_at_most);
+    tcase_add_test(tc, kept_host_that_is_lost_keeps_the_picks_it_had);
+    tcase_add_test(tc, rice_numbers_of_any_size_come_back);
     tcase_add_test(tc, kept_host_with_16384_new_tags_each_time_costs_bounded_memory);
     tcase_add_test(tc, kept_facts_that_are_gone_are_forgotten);
     tcase_add_test(tc, kept_host_that_posts_nonsense_is_told_as_faulty);

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,29 @@ static const struct {
     {"at", "163542"},     {"-at", "453612"},   {"tag", "123456"},   {"level", "156342"},
     {"-level", "341562"}, {"on", "241356"},
 };
+
+START_TEST(list_numbers_read_as_printf_writes_them)
+{
+    static const double some[] = {0.5,           -0.25,   0.1,       1e-3,        9.999e-4,
+                                  0.0123,        1.0 / 3, -2.0 / 3,  99.99999999, 0.99999999999,
+                                  9.99999999996, 1e8 / 3, 1e9 - 0.5, 1e9 + 0.5,   1e15 / 7,
+                                  1e17,          -1e-9};
+    for (size_t i = 0; i < 4000; i++) {
+        AUTO_STRBUF struct strbuf out = STRBUF_INIT;
+        bool listed = i < sizeof some / sizeof *some;
+        double value =
+            listed ? some[i]
+                   : (i % 2 == 0 ? 1 : -1) *
+                         ldexp((double)(i * 2654435761u % 99991 + 1) / 7, (int)(i % 60) - 30);
+        char expected[40];
+        snprintf(expected, sizeof expected, "%.10g", value);
+        if (value == floor(value))
+            continue; /* these are written whole */
+        json_value_real(&out, value);
+        ck_assert_str_eq(out.data, expected);
+    }
+}
+END_TEST
 
 START_TEST(list_pages_of_one_give_the_whole_order)
 {
@@ -344,6 +368,7 @@ Suite *list_suite(void)
     Suite *suite = suite_create("list");
     TCase *tc = tcase_create("list");
 
+    tcase_add_test(tc, list_numbers_read_as_printf_writes_them);
     tcase_add_test(tc, list_page_of_any_length_is_the_head_of_the_whole);
     tcase_add_loop_test(tc, list_pages_of_one_give_the_whole_order, 0,
                         sizeof orders / sizeof orders[0]);
