@@ -185,6 +185,23 @@ HALF   ?= reporting
 $(B)/bench-detect: $(call objects,$(DETECT)) $(B)/libserver.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server)
+
+# The same analysis with thresholds that can be scaled while it runs: what does each of them do?
+TUNED     := $(B)/tuned
+TUNED_SRC := $(notdir $(wildcard server/analyze/*.c)) tuned_table.c
+$(TUNED)/stamp: tests/detect/tuned/sources.awk docs/detection.md $(wildcard server/analyze/*.c)
+	@mkdir -p $(@D)
+	$(Q)awk -v out=$(@D) -f $^
+	@touch $@
+$(patsubst %,$(TUNED)/%,$(TUNED_SRC)): $(TUNED)/stamp ;
+$(TUNED)/%.o: $(TUNED)/%.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wno-sign-compare -Wno-sign-conversion -c -o $@ $<
+$(B)/bench-tuned: $(call objects,tests/detect/tuned/main.c $(filter-out tests/detect/main.c,$(DETECT))) \
+                  $(patsubst %.c,$(TUNED)/%.o,$(TUNED_SRC)) $(B)/libserver.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS-server)
+
 .PHONY: bench-detect detect-bin
 detect-bin: $(B)/bench-detect
 bench-detect: $(B)/bench-detect ## labelled fleets: scores of the analysis and of ten baselines

@@ -8,10 +8,18 @@
 #include <string.h>
 
 /* docs/detection.md, "Thresholds of grouping, causes and forecast": bounds */
-#define GOOD_HOSTS    3 /* that run a version and are well, before it is called good */
+#define GOOD_ERROR    0.05 /* of an exact interval, both sides together */
 #define VERSIONS_MOST 256
 #define SEEN_HOURS    1.0 /* on each side of a change within the boot */
 #define HOSTS_MOST    256
+
+bool bounds_is_good(size_t well, size_t bad, size_t bad_hosts)
+{
+    if (well == 0 || bad_hosts == 0)
+        return false;
+    /* Clopper and Pearson's upper end for none of so many. */
+    return 1 - pow(GOOD_ERROR / 2, 1 / (double)well) < (double)bad / (double)bad_hosts / 2;
+}
 
 struct seen {
     uint32_t value;
@@ -36,6 +44,14 @@ static void count_values(const struct fleet *fleet, uint32_t name, const uint32_
     }
 }
 
+static bool is_guilty(uint32_t value, const uint32_t *guilty, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (guilty[i] == value)
+            return true;
+    return false;
+}
+
 static enum status keep(struct arena *arena, const char *text, const char **ret_text)
 {
     *ret_text = text == NULL ? NULL : arena_strdup(arena, text);
@@ -47,7 +63,7 @@ enum status bounds_versions(const struct explain_input *input, uint32_t name,
                             struct finding_cause *cause)
 {
     struct seen seen[VERSIONS_MOST];
-    size_t count = 0;
+    size_t count = 0, bad = 0, bad_hosts = 0;
     const char *const *texts = input->fleet->texts;
     const char *first = NULL;
     const char *last = NULL;
@@ -66,8 +82,14 @@ enum status bounds_versions(const struct explain_input *input, uint32_t name,
     count_values(input->fleet, name, input->unaffected, input->unaffected_count, false, seen,
                  &count);
     for (size_t i = 0; i < count; i++) {
+        bool is = is_guilty(seen[i].value, guilty, guilty_count);
+        bad += is ? seen[i].affected : 0;
+        bad_hosts += is ? seen[i].affected + seen[i].others : 0;
+    }
+    for (size_t i = 0; i < count; i++) {
         const char *text = texts[seen[i].value];
-        if (seen[i].affected > 0 || seen[i].others < GOOD_HOSTS || !version_is(text))
+        if (seen[i].affected > 0 || !version_is(text) ||
+            !bounds_is_good(seen[i].others, bad, bad_hosts))
             continue;
         if (version_compare(text, first) < 0 && (below == NULL || version_compare(text, below) > 0))
             below = text;

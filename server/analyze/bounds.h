@@ -10,6 +10,11 @@
 
 #define BOUNDS_GUILTY_MOST 32 /* bad versions that are looked at */
 
+/* A version of which `well` hosts have it and none is affected, beside bad ones of whose `bad_hosts`
+ * `bad` are: it is good when its share of affected hosts lies, with 95 %, under half of theirs. One
+ * rule for findings and for drivers. */
+bool bounds_is_good(size_t well, size_t bad, size_t bad_hosts);
+
 /* `guilty`: places of the attribute's values that are to blame. Texts live in the arena. */
 enum status bounds_versions(const struct explain_input *input, uint32_t name,
                             const uint32_t *guilty, size_t guilty_count, struct arena *arena,

@@ -78,7 +78,7 @@ static void name_scanned(const struct analyze_owner *scanned, size_t count, stru
         strbuf_puts(out, scanned[i].driver);
     }
     if (count > OWNERS_TOLD)
-        strbuf_printf(out, " or %zu more", count - OWNERS_TOLD);
+        strbuf_printf(out, " or %s more", GROUPED(count - OWNERS_TOLD));
 }
 
 /* Lists first, since they are made by people who know; then what the drivers' code says. */
@@ -386,17 +386,19 @@ static void tell_course(const struct build *build, const struct incident *incide
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
     strbuf_puts(&text, "Seen for up to ");
     wording_hours(&text, span);
-    strbuf_printf(&text, " in %zu snapshots; %zu of %zu time windows agree on the rate", points,
-                  windows, seen);
+    strbuf_printf(&text, " in %s snapshots; %s of %s time windows agree on the rate",
+                  GROUPED(points), GROUPED(windows), GROUPED(seen));
     if (prior > 0)
-        strbuf_printf(&text, "; an earlier boot grew the same way on %zu of %zu hosts", prior,
-                      incident->host_count);
+        strbuf_printf(&text, "; an earlier boot grew the same way on %s of %s hosts",
+                      GROUPED(prior), GROUPED(incident->host_count));
     strbuf_puts(&text, ".");
     add_evidence(build, finding, &text, lines);
     strbuf_clear(&text);
-    if (first->free_share <= 0.01)
+    if (first->free_share < 0.00005)
+        strbuf_puts(&text, "Nothing of it is freed.");
+    else if (first->free_share <= 0.01)
         strbuf_printf(&text, "Practically nothing is freed: %.2f frees for 100 allocations.",
-                      100 * fmax(first->free_share, 0));
+                      100 * first->free_share);
     add_evidence(build, finding, &text, lines);
 }
 
@@ -409,7 +411,9 @@ static void tell_peers(const struct build *build, struct finding *finding, const
     } else {
         strbuf_puts(&text, "The worst host holds ");
         wording_bytes(&text, (double)host->bytes);
-        strbuf_printf(&text, "; the median of its %zu peers is ", host->cohort_hosts);
+        strbuf_printf(&text, "%s; the median of its %s peers is ",
+                      finding->tag_count > 1 ? " of these tags together" : "",
+                      GROUPED(host->cohort_hosts));
         wording_bytes(&text, (double)host->cohort_bytes);
         strbuf_puts(&text, ".");
     }
@@ -422,15 +426,16 @@ static void tell_cause(const struct build *build, const struct explanation *why,
     AUTO_STRBUF struct strbuf text = STRBUF_INIT;
     if (why->count == 0)
         return;
+    const char *name = wording_attribute(why->causes[0].attribute);
     if (why->came_before > 0)
         strbuf_printf(&text,
-                      "On %zu of %zu affected hosts %s %s came within three days before the "
+                      "On %s of %s affected hosts %s %s came within three days before the "
                       "growth began. ",
-                      why->came_before, why->causes[0].affected, why->causes[0].attribute,
+                      GROUPED(why->came_before), GROUPED(why->causes[0].affected), name,
                       why->causes[0].value);
     if (why->moved_away > 0)
-        strbuf_printf(&text, "%zu %s had %s %s before and %s unaffected now.", why->moved_away,
-                      why->moved_away == 1 ? "host that" : "hosts that", why->causes[0].attribute,
+        strbuf_printf(&text, "%s %s had %s %s before and %s unaffected now.",
+                      GROUPED(why->moved_away), why->moved_away == 1 ? "host" : "hosts", name,
                       why->causes[0].value, why->moved_away == 1 ? "is" : "are");
     add_evidence(build, finding, &text, lines);
 }

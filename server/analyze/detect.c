@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/analyze/detect.h"
 
+#include "server/analyze/columns.h"
 #include "server/analyze/usual.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 
 /* docs/detection.md, "Thresholds and where they come from": detect */
 #define GROWTH_MIN_BYTES (4.0 * 1024 * 1024)
-#define GROWTH_MIN_SHARE 0.0003 /* of RAM */
+#define GROWTH_MIN_SHARE 0.00015 /* of RAM */
 #define SWING_MIN_BYTES  (256.0 * 1024)
 #define SWING_MIN_SHARE  1e-5 /* of RAM */
 #define SWINGS_DOUBT     2.0  /* excess over what such a row moves by itself on other hosts */
@@ -36,6 +37,14 @@
 #define FILLS_SWINGS     30.0 /* excess over what such a row moves elsewhere: too far for a cache */
 #define FILLS_SEEN_BYTES (256.0 * 1024)
 #define FILLS_SEEN_HOURS 6.0
+#define STEEP_HOURS      0.1  /* enough of what has never been seen and would end within */
+#define STEEP_LEFT       48.0 /* so many hours */
+#define STEEP_POINTS     5
+#define STEEP_SWINGS     30.0 /* excess over what such a row moves elsewhere */
+#define STEEP_NEWNESS    0.9f
+#define STEEP_FALL       0.05f /* of the growth: it goes up only */
+#define STEEP_EVEN       0.5f  /* late rate over early rate: it does not level off */
+#define STEEP_SNR        10.0f
 #define WORK_POWER       1.5 /* a row may grow so much faster than the number of processes */
 
 double detect_headroom(const struct fleet_host *host, enum pool pool)
@@ -54,16 +63,21 @@ double detect_headroom(const struct fleet_host *host, enum pool pool)
     return fmax(room, 0);
 }
 
-/* How long growth must have been seen: a leak that kills in three hours is named within minutes,
- * a slow one has to outlast a day's cycle. */
-static double needed_hours(const struct fleet_host *host, const struct feature *feature)
+/* Hours to the pool's end. Tags that grow together fill it together. */
+static double hours_left(const struct fleet_host *host, const struct feature *feature)
 {
-    /* Tags that grow together fill the pool together. */
     double together = host->growth[feature->pool];
     double rate = fmax((double)feature->rate, 1);
     if (rate >= 0.01 * together)
         rate = fmax(rate, together);
-    double left = detect_headroom(host, (enum pool)feature->pool) / rate;
+    return detect_headroom(host, (enum pool)feature->pool) / rate;
+}
+
+/* How long growth must have been seen: a leak that kills in three hours is named within minutes,
+ * a slow one has to outlast a day's cycle. */
+static double needed_hours(const struct fleet_host *host, const struct feature *feature)
+{
+    double left = hours_left(host, feature);
     /* A tag that came from nothing and grows like a ruler, freeing nothing, need not wait a day.
      * The point before the first block may be an hour older than the growth, which makes a straight
      * line look steeper at its end: so the upper bound is wide, and the fit's noise decides. */
@@ -75,9 +89,9 @@ static double needed_hours(const struct fleet_host *host, const struct feature *
     return fmin(fmax(0.12 * left, 0.3), ruler ? 2 : 24);
 }
 
-static double own_belief(const struct fleet_host *host, const struct feature *feature, bool sure)
+static double own_belief(const struct fleet_host *host, const struct feature *feature,
+                         double needed)
 {
-    double needed = needed_hours(host, feature) * (sure ? 0.3 : 1);
     double belief = 0.35;
     if ((double)feature->growth < fmax(GROWTH_MIN_BYTES, GROWTH_MIN_SHARE * host->ram))
         return 0;
@@ -167,6 +181,20 @@ static double excess_of(const struct feature *feature, const struct usual *usual
     return (double)feature->bytes - above;
 }
 
+/* Straight up within minutes, in a boot that has settled, to where neither this row here nor any
+ * like it elsewhere has ever been: caches after a boot, nightly work and bursts that return have
+ * been seen before. */
+static bool is_steep(const struct fleet_host *host, const struct feature *feature,
+                     const struct judged *judged, bool new_here)
+{
+    bool never =
+        judged->swings >= STEEP_SWINGS || (new_here && (feature->flags & FEATURE_ZERO_FREES) != 0);
+    return never && (feature->flags & FEATURE_FROM_BOOT) == 0 && feature->points >= STEEP_POINTS &&
+           feature->newness >= STEEP_NEWNESS && feature->drawdown <= STEEP_FALL &&
+           feature->linear >= STEEP_EVEN && feature->snr >= STEEP_SNR &&
+           hours_left(host, feature) <= STEEP_LEFT;
+}
+
 static void judge_growth(const struct fleet_host *host, const struct feature *feature,
                          const struct usual *usual, struct judged *judged)
 {
@@ -177,7 +205,10 @@ static void judge_growth(const struct fleet_host *host, const struct feature *fe
     bool new_here = !known && usual->without > USUAL_HOSTS_MIN;
     bool sure =
         judged->old_enough || ((known ? judged->swings >= SWINGS_SURE : new_here) && !from_boot);
-    double own = own_belief(host, feature, sure);
+    double needed = needed_hours(host, feature) * (sure ? 0.3 : 1);
+    if (is_steep(host, feature, judged, new_here))
+        needed = fmin(needed, STEEP_HOURS);
+    double own = own_belief(host, feature, needed);
     if (own <= 0)
         return;
     /* Without peers of its kind, growth that began with the boot may be a cache: days decide, or
@@ -276,21 +307,6 @@ static bool goes_along(const struct fleet_host *host, const struct feature *feat
     return feature->newness >= 0.3f && feature->drawdown <= 0.6f;
 }
 
-struct entry { /* a feature of a host */
-    const struct feature *feature;
-    uint32_t host;
-};
-
-static int entry_order(const void *a, const void *b)
-{
-    const struct entry *x = a;
-    const struct entry *y = b;
-    if (x->feature->pool != y->feature->pool)
-        return x->feature->pool < y->feature->pool ? -1 : 1;
-    int order = tag_compare(x->feature->tag, y->feature->tag);
-    return order != 0 ? order : (x->host > y->host) - (x->host < y->host);
-}
-
 struct pair_list {
     struct pair *items;
     size_t count;
@@ -362,17 +378,11 @@ static void doubt_filling(const struct fleet_host *host, const struct feature *f
     judged->own *= FILLS_DOUBT;
 }
 
-/* First stage: is there a host with enough of it to look at all the others? */
-static bool worth_a_look(const struct fleet *fleet, const struct entry *entries, size_t count)
+/* First stage: is there enough of a row on one host to look at all the others? */
+static bool worth_a_look(const struct fleet_host *host, const struct feature *feature)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct feature *feature = entries[i].feature;
-        double ram = fleet->hosts[entries[i].host].ram;
-        if ((double)feature->growth >= fmax(GROWTH_MIN_BYTES, GROWTH_MIN_SHARE * ram) ||
-            (double)feature->bytes >= fmax(HIGH_MIN_BYTES, HIGH_MIN_SHARE * ram))
-            return true;
-    }
-    return false;
+    return (double)feature->growth >= fmax(GROWTH_MIN_BYTES, GROWTH_MIN_SHARE * host->ram) ||
+           (double)feature->bytes >= fmax(HIGH_MIN_BYTES, HIGH_MIN_SHARE * host->ram);
 }
 
 /* Frees per alloc since the boot, over the hosts where the row grows; NAN: none knows. */
@@ -410,21 +420,15 @@ static enum verdict choose_story(const struct judged *judged, size_t count)
 struct detector {
     const struct fleet *fleet;
     struct usual_row *row;
-    const struct feature **features; /* of the row in hand */
-    uint32_t *hosts;
+    const struct feature *const *features; /* of the row in hand */
+    const uint32_t *hosts;
     struct judged *judged;
     struct filling filling[USUAL_GROUPS_MAX];
     struct pair_list list;
 };
 
-static enum status judge_row(struct detector *d, const struct entry *entries, size_t count)
+static enum status judge_row(struct detector *d, enum pool pool, uint32_t tag, size_t count)
 {
-    enum pool pool = (enum pool)entries[0].feature->pool;
-    uint32_t tag = entries[0].feature->tag;
-    for (size_t i = 0; i < count; i++) {
-        d->features[i] = entries[i].feature;
-        d->hosts[i] = entries[i].host;
-    }
     usual_load(d->row, pool, tag, d->features, d->hosts, count);
     double gap = usual_part(d->row);
     if (gap < INFINITY && usual_other_kind(d->row, gap)) {
@@ -468,47 +472,20 @@ static enum status judge_row(struct detector *d, const struct entry *entries, si
     return ST_OK;
 }
 
-static enum status list_entries(const struct fleet *fleet, struct entry **ret_entries,
-                                size_t *ret_count)
-{
-    size_t count = 0;
-    for (size_t h = 0; h < fleet->count; h++)
-        count += fleet->hosts[h].feature_count;
-    struct entry *entries = calloc(count + 1, sizeof *entries);
-    if (entries == NULL)
-        return ST_NOMEM;
-    count = 0;
-    for (size_t h = 0; h < fleet->count; h++)
-        for (size_t i = 0; i < fleet->hosts[h].feature_count; i++)
-            entries[count++] = (struct entry){&fleet->hosts[h].features[i], (uint32_t)h};
-    if (count > 0)
-        qsort(entries, count, sizeof *entries, entry_order);
-    *ret_entries = entries;
-    *ret_count = count;
-    return ST_OK;
-}
-
 enum status detect_pairs(const struct fleet *fleet, struct pair **ret_pairs, size_t *ret_count)
 {
-    AUTO_FREE struct entry *entries = NULL;
+    AUTO_COLUMNS struct columns columns = {0};
     AUTO_USUAL struct usual_row *row = usual_new(fleet);
-    AUTO_FREE const struct feature **features = calloc(fleet->count + 1, sizeof *features);
-    AUTO_FREE uint32_t *hosts = calloc(fleet->count + 1, sizeof *hosts);
     AUTO_FREE struct judged *judged = calloc(fleet->count + 1, sizeof *judged);
-    size_t count;
-    if (row == NULL || features == NULL || hosts == NULL || judged == NULL ||
-        list_entries(fleet, &entries, &count) != ST_OK)
+    if (row == NULL || judged == NULL || columns_make(fleet, worth_a_look, &columns) != ST_OK)
         return ST_NOMEM;
-    struct detector detector = {fleet, row, features, hosts, judged, {{0}}, {0}};
+    struct detector detector = {.fleet = fleet, .row = row, .judged = judged};
     enum status status = ST_OK;
-    for (size_t i = 0; i < count && status == ST_OK;) {
-        size_t end = i + 1;
-        while (end < count && entries[end].feature->pool == entries[i].feature->pool &&
-               entries[end].feature->tag == entries[i].feature->tag)
-            end++;
-        if (worth_a_look(fleet, &entries[i], end - i))
-            status = judge_row(&detector, &entries[i], end - i);
-        i = end;
+    for (size_t i = 0; i < columns.count && status == ST_OK; i++) {
+        const struct column *column = &columns.items[i];
+        detector.features = columns.features + column->first;
+        detector.hosts = columns.hosts + column->first;
+        status = judge_row(&detector, column->pool, column->tag, column->count);
     }
     if (status != ST_OK) {
         free(detector.list.items);

@@ -86,16 +86,16 @@ static void say_signs(struct strbuf *text, const struct fleet_host *host,
     if (failure->share >= 0.3)
         strbuf_printf(text, " the %s pool is at %.0f %% of its limit;", pool, 100 * failure->share);
     if (host->failing.events[failure->pool] > 0)
-        strbuf_printf(text, " event %d was logged %zu %s in the newest day;",
+        strbuf_printf(text, " event %d was logged %s %s in the newest day;",
                       failure->pool == POOL_NONPAGED ? 2019 : 2020,
-                      host->failing.events[failure->pool],
+                      GROUPED(host->failing.events[failure->pool]),
                       host->failing.events[failure->pool] == 1 ? "time" : "times");
     if (host->failing.alloc_failures > 0)
-        strbuf_printf(text, " %llu allocations failed in the newest day;",
-                      (unsigned long long)host->failing.alloc_failures);
+        strbuf_printf(text, " %s allocations failed in the newest day;",
+                      GROUPED(host->failing.alloc_failures));
     if (failure->session) {
-        strbuf_printf(text, " session %lld failed %lld times", (long long)host->failing.session,
-                      (long long)host->failing.session_failures);
+        strbuf_printf(text, " session %lld failed %s times", (long long)host->failing.session,
+                      GROUPED(host->failing.session_failures));
         if (host->failing.session_paged_bytes >= 0) {
             strbuf_puts(text, " at ");
             wording_bytes(text, (double)host->failing.session_paged_bytes);
@@ -118,7 +118,7 @@ static enum status summarize(const struct build *build, const struct failure *fa
     if (count == 1)
         strbuf_puts(&text, name);
     else
-        strbuf_printf(&text, "%zu hosts", count);
+        strbuf_printf(&text, "%s hosts", GROUPED(count));
     strbuf_puts(&text, session ? "; of the paged tags, which include session pool, " : "; tag ");
     wording_tag(&text, finding->tag);
     strbuf_puts(&text, session ? " is furthest above its peers with " : " leads with ");

@@ -456,17 +456,17 @@ enum status explain_hosts(const struct explain_input *given, struct arena *arena
     if (explanation.count == 0 && input->affected_count < EXPLAIN_HOSTS_MIN)
         enough = false;
     if (!enough)
-        strbuf_printf(&note, "Too few hosts to tell: %zu affected, %zu unaffected.",
-                      input->affected_count, input->unaffected_count);
+        strbuf_printf(&note, "Too few hosts to tell: %s affected, %s unaffected.",
+                      GROUPED(input->affected_count), GROUPED(input->unaffected_count));
     size_t count = values.count;
     explanation.tested = enough ? count : 0;
     if (enough && count == 0)
         strbuf_puts(&note, "No attributes or drivers of these hosts are known.");
     else if (enough && explanation.count == 0)
         strbuf_printf(&note,
-                      "None of %zu attribute values and driver versions separates the "
+                      "None of %s attribute values and driver versions separates the "
                       "affected hosts from the others.",
-                      count);
+                      GROUPED(count));
     else if (enough && explanation.causes[0].q_value > CAUSE_Q_MAX)
         strbuf_puts(&note, "Too few hosts to tell: what separates them may do so by chance.");
     else if (enough && input->affected_count < 5)

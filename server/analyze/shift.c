@@ -15,7 +15,7 @@
 #define SHIFT_APART     1.1 /* nearly all of the one side above nearly all of the other */
 #define SHIFT_SHARE_MAX 0.1 /* of RAM: more than that is no mere cost */
 
-/* A tag whose owner is known and which is of some size somewhere. */
+/* A row whose owner is known and which is of some size somewhere. */
 struct owned {
     enum pool pool;
     uint32_t tag;
@@ -41,43 +41,75 @@ static int owned_order(const void *a, const void *b)
     return tag_compare(x->tag, y->tag);
 }
 
-/* Large rows of all hosts, each (pool, tag) once, with the driver's place. */
+/* Rows of a pool that are large on some host. */
+struct large {
+    uint32_t *tags; /* rising */
+    size_t count;
+    size_t room;
+};
+
+static bool insert_tag(struct large *large, size_t at, uint32_t tag)
+{
+    if (large->count == large->room) {
+        size_t room = large->room == 0 ? 256 : 2 * large->room;
+        uint32_t *tags = realloc(large->tags, room * sizeof *tags);
+        if (tags == NULL)
+            return false;
+        large->tags = tags;
+        large->room = room;
+    }
+    memmove(&large->tags[at + 1], &large->tags[at], (large->count - at) * sizeof *large->tags);
+    large->tags[at] = tag;
+    large->count++;
+    return true;
+}
+
+/* Most hosts have nothing that those before them did not have. */
+static enum status list_large(const struct fleet *fleet, enum pool pool, struct large *large)
+{
+    for (size_t h = 0; h < fleet->count; h++) {
+        const struct fleet_host *host = &fleet->hosts[h];
+        for (size_t i = 0, at = 0; i < host->row_count[pool]; i++) {
+            const struct fleet_row *row = &host->rows[pool][i];
+            if ((double)row->bytes < SHIFT_MIN_BYTES)
+                continue;
+            while (at < large->count && large->tags[at] < row->tag)
+                at++;
+            if ((at == large->count || large->tags[at] != row->tag) &&
+                !insert_tag(large, at, row->tag))
+                return ST_NOMEM;
+        }
+    }
+    return ST_OK;
+}
+
+/* Those of which the driver is known and on some host. */
 static enum status list_owned(const struct build *build, struct owned **ret_owned,
                               size_t *ret_count)
 {
-    const struct fleet *fleet = build->fleet;
-    size_t room = 0;
-    for (size_t h = 0; h < fleet->count; h++) {
-        for (int pool = 0; pool < POOL_COUNT; pool++)
-            for (size_t i = 0; i < fleet->hosts[h].row_count[pool]; i++)
-                room += (double)fleet->hosts[h].rows[pool][i].bytes >= SHIFT_MIN_BYTES;
-    }
-    AUTO_FREE struct owned *owned = calloc(room + 1, sizeof *owned);
-    if (owned == NULL)
-        return ST_NOMEM;
+    AUTO_FREE struct owned *owned = NULL;
     size_t count = 0;
-    for (size_t h = 0; h < fleet->count; h++) {
-        for (int pool = 0; pool < POOL_COUNT; pool++) {
-            for (size_t i = 0; i < fleet->hosts[h].row_count[pool]; i++) {
-                const struct fleet_row *row = &fleet->hosts[h].rows[pool][i];
-                if ((double)row->bytes >= SHIFT_MIN_BYTES)
-                    owned[count++] = (struct owned){(enum pool)pool, row->tag, 0};
-            }
+    for (int pool = 0; pool < POOL_COUNT; pool++) {
+        struct large large = {0};
+        AUTO_FREE uint32_t *tags = NULL;
+        enum status status = list_large(build->fleet, (enum pool)pool, &large);
+        tags = large.tags;
+        struct owned *more = realloc(owned, (count + large.count + 1) * sizeof *owned);
+        if (more != NULL)
+            owned = more;
+        if (more == NULL || status != ST_OK)
+            return ST_NOMEM;
+        for (size_t i = 0; i < large.count; i++) {
+            const char *name = build_driver_of(build, tags[i]);
+            uint32_t driver = name == NULL ? UINT32_MAX : find_driver(build->fleet, name);
+            if (driver != UINT32_MAX)
+                owned[count++] = (struct owned){(enum pool)pool, tags[i], driver};
         }
     }
     if (count > 0)
         qsort(owned, count, sizeof *owned, owned_order);
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0 && owned_order(&owned[i - 1], &owned[i]) == 0)
-            continue;
-        const char *name = build_driver_of(build, owned[i].tag);
-        uint32_t driver = name == NULL ? UINT32_MAX : find_driver(fleet, name);
-        if (driver != UINT32_MAX)
-            owned[kept++] = (struct owned){owned[i].pool, owned[i].tag, driver};
-    }
     *ret_owned = TAKE(owned);
-    *ret_count = kept;
+    *ret_count = count;
     return ST_OK;
 }
 

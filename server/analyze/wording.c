@@ -41,6 +41,12 @@ void wording_tag(struct strbuf *to, uint32_t tag)
     strbuf_printf(to, "\"%s\"", text);
 }
 
+const char *wording_attribute(const char *attribute)
+{
+    bool driver = strncmp(attribute, "driver/", strlen("driver/")) == 0;
+    return driver ? attribute + strlen("driver/") : attribute;
+}
+
 void wording_limit(struct strbuf *to, const char *limit)
 {
     static const struct {
@@ -64,9 +70,7 @@ static const char *plural(size_t count, const char *one, const char *many)
 /* "54 of 10,144" */
 static void say_of(struct strbuf *to, size_t some, size_t all)
 {
-    strbuf_grouped(to, some);
-    strbuf_puts(to, " of ");
-    strbuf_grouped(to, all);
+    strbuf_printf(to, "%s of %s", GROUPED(some), GROUPED(all));
 }
 
 static void say_hosts(struct strbuf *to, const struct finding *finding, size_t fleet_hosts)
@@ -152,15 +156,12 @@ static void say_cause(struct strbuf *to, const struct finding *finding)
     if (finding->cause_count == 0 || finding->causes[0].q_value > 0.05)
         return;
     const struct finding_cause *cause = &finding->causes[0];
-    const char *name = cause->attribute;
-    bool driver = strncmp(name, "driver/", 7) == 0;
     strbuf_puts(to, "; ");
     say_of(to, cause->affected_with, cause->affected);
-    strbuf_printf(to, " affected hosts have %s %s", driver ? name + 7 : name, cause->value);
+    strbuf_printf(to, " affected hosts have %s %s", wording_attribute(cause->attribute),
+                  cause->value);
     if (cause->and_attribute != NULL)
-        strbuf_printf(to, " together with %s %s",
-                      strncmp(cause->and_attribute, "driver/", 7) == 0 ? cause->and_attribute + 7
-                                                                       : cause->and_attribute,
+        strbuf_printf(to, " together with %s %s", wording_attribute(cause->and_attribute),
                       cause->and_value);
     strbuf_puts(to, ", ");
     say_of(to, cause->unaffected_with, cause->unaffected);
@@ -194,11 +195,8 @@ static void say_process(struct strbuf *to, const struct finding *finding)
     }
     if (most == NULL)
         strbuf_puts(to, "; handles to them are open, by a process not known");
-    else {
-        strbuf_printf(to, "; %s holds ", most->process);
-        strbuf_grouped(to, (uint64_t)most->process_handles);
-        strbuf_puts(to, " handles");
-    }
+    else
+        strbuf_printf(to, "; %s holds %s handles", most->process, GROUPED(most->process_handles));
 }
 
 void wording_summary(struct strbuf *to, const struct finding *finding, size_t fleet_hosts,

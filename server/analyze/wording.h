@@ -9,9 +9,10 @@
 #include "common/strbuf.h"
 #include "server/analyze/finding.h"
 
-void wording_bytes(struct strbuf *to, double bytes); /* "21.4 GB", 1024-based as Windows says */
-void wording_hours(struct strbuf *to, double hours); /* "40 minutes", "3.2 hours", "12 days" */
-void wording_tag(struct strbuf *to, uint32_t tag);   /* in its text form, in double quotes */
+void wording_bytes(struct strbuf *to, double bytes);  /* "21.4 GB", 1024-based as Windows says */
+void wording_hours(struct strbuf *to, double hours);  /* "40 minutes", "3.2 hours", "12 days" */
+void wording_tag(struct strbuf *to, uint32_t tag);    /* in its text form, in double quotes */
+const char *wording_attribute(const char *attribute); /* of a driver its file alone */
 void wording_limit(struct strbuf *to, const char *limit); /* "the nonpaged pool's limit" */
 
 /* The one sentence of a finding whose other members are filled. `fleet_hosts`: all compared. */

@@ -2,6 +2,7 @@
 #include "server/api/driver_picture.h"
 
 #include "common/tag.h"
+#include "server/analyze/bounds.h"
 #include "server/store/store_rollups.h"
 
 #include <math.h>
@@ -245,10 +246,8 @@ void driver_judge(size_t count, const size_t *hosts, const size_t *blamed,
             bad_blamed += blamed[i];
         }
     }
-    /* Without a bad version there is nothing that a good one would be without. */
-    double bar = bad_hosts == 0 ? 0 : (double)bad_blamed / (double)bad_hosts / 2;
     for (size_t i = 0; i < count; i++)
-        if (hosts[i] > 0 && blamed[i] == 0 && ret_judged[i].share.high < bar)
+        if (blamed[i] == 0 && bounds_is_good(hosts[i], bad_blamed, bad_hosts))
             ret_judged[i].verdict = DRIVER_GOOD;
 }
 

@@ -16,7 +16,7 @@
 /* A version is bad when at least three of its hosts, and two fifths of them, are in findings that
  * name the driver as cause or owner (the analysis' EXPLAIN_HOSTS_MIN and RISK_MIN_DRIVER: a bad
  * driver may need a certain load to show). It is good when none is, and so many hosts run it that
- * the 95 % interval of its share lies under half of the bad versions' share. */
+ * chance does not explain that: bounds_is_good, as findings have it. */
 #define DRIVER_BAD_HOSTS 3
 #define DRIVER_BAD_SHARE 0.4
 

@@ -120,11 +120,11 @@ struct feed {
     const struct world_host *host;
     size_t index;
     size_t count;
-    struct visible seen[WORLD_POINTS];
-    struct values_moment moment[WORLD_POINTS];
+    struct visible seen[WORLD_LONG];
+    struct values_moment moment[WORLD_LONG];
     struct analyze_point *points;
     struct arena *arena;
-    double used[WORLD_POINTS][POOL_COUNT];
+    double used[WORLD_LONG][POOL_COUNT];
 };
 
 static double incident_blocks(const struct feed *feed, const struct world_row *row, double at)
@@ -315,12 +315,39 @@ static void make_facts(struct feed *feed, double as_of, struct world_view *view)
     view->host.fact_count = count;
 }
 
+/* What is posted after `since` is seen whole, in the order in which it was taken. */
+static size_t see_since(const struct world *world, size_t index, double since, double as_of,
+                        struct visible *seen, size_t room)
+{
+    const struct world_host *host = &world->hosts[index];
+    size_t count = 0;
+    for (double k = ceil((since - host->phase) / host->interval + 1e-9); count < room; k++) {
+        double at = host->phase + k * host->interval;
+        if (at > as_of)
+            break;
+        double says = dated(host, at);
+        if (says <= as_of && is_up(host, at) && arrives(world, host, index, at, as_of))
+            seen[count++] = (struct visible){at, says};
+    }
+    return count;
+}
+
 void world_view_make(const struct world *world, size_t index, double as_of, struct world_view *view)
+{
+    size_t first;
+    world_view_long(world, index, as_of, as_of, view, &first);
+}
+
+void world_view_long(const struct world *world, size_t index, double since, double as_of,
+                     struct world_view *view, size_t *ret_first)
 {
     const struct world_host *host = &world->hosts[index];
     *view = (struct world_view){0};
     struct feed feed = {.world = world, .host = host, .index = index, .arena = &view->arena};
-    feed.count = see(world, index, as_of, feed.seen);
+    feed.count = *ret_first = see(world, index, since, feed.seen);
+    if (as_of > since)
+        feed.count +=
+            see_since(world, index, since, as_of, feed.seen + feed.count, WORLD_LONG - feed.count);
     feed.points = must(arena_alloc(&view->arena, feed.count, sizeof *feed.points));
     for (size_t i = 0; i < feed.count; i++)
         feed.moment[i] = values_moment(world, index, feed.seen[i].at);

@@ -27,6 +27,7 @@ struct settings {
     size_t fleets;
     size_t skip; /* fleets of the half that are left out at its beginning */
     size_t quiet;
+    size_t watched;
     bool self_test;
     struct run_options run;
 };
@@ -34,6 +35,7 @@ struct settings {
 static const char usage[] =
     "usage: bench-detect [--half tuning|reporting] [--fleets N] [--quick] [--json FILE]\n"
     "                    [--skip N] [--no-baselines] [--no-delays] [--quiet-fleets N]\n"
+    "                    [--watched-fleets N] [--live]\n"
     "       bench-detect --seed N [--verbose]\n"
     "       bench-detect --self-test\n"
     "       bench-detect --pass HOSTS ROWS\n"
@@ -58,13 +60,16 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
                                             {"verbose", no_argument, NULL, 'v'},
                                             {"no-baselines", no_argument, NULL, 'b'},
                                             {"no-delays", no_argument, NULL, 'd'},
+                                            {"live", no_argument, NULL, 'l'},
                                             {"self-test", no_argument, NULL, 't'},
                                             {"quiet-fleets", required_argument, NULL, 'm'},
+                                            {"watched-fleets", required_argument, NULL, 'w'},
                                             {NULL, 0, NULL, 0}};
     uint64_t value;
     *ret = (struct settings){.half = "reporting",
                              .fleets = 1000,
                              .quiet = 24,
+                             .watched = 4,
                              .run = {.baselines = true, .delays = true}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'h')
@@ -79,7 +84,10 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
             ret->run.baselines = false;
         else if (c == 'd')
             ret->run.delays = false;
-        else if (c == 't')
+        else if (c == 'l') {
+            ret->run.live = true;
+            ret->run.baselines = false; /* they take their points from a read from cold */
+        } else if (c == 't')
             ret->self_test = true;
         else if (c != '?' && read_number(optarg, &value)) {
             if (c == 'f')
@@ -88,6 +96,8 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
                 ret->skip = value;
             else if (c == 'm')
                 ret->quiet = value;
+            else if (c == 'w')
+                ret->watched = value;
             else {
                 ret->seed = value;
                 ret->one = true;
@@ -98,6 +108,7 @@ static bool read_settings(int argc, char **argv, struct settings *ret)
     if (ret->run.quick) {
         ret->fleets = ret->fleets == 1000 ? 120 : ret->fleets;
         ret->quiet = 2;
+        ret->watched = 0;
         ret->run.delays = false;
     }
     return optind == argc &&
@@ -121,6 +132,9 @@ static void run_all(const struct settings *settings, struct tally *tally)
     for (size_t done = 0, tries = 0; done < settings->quiet && tries < 400 && !stopped;
          tries++, seed += 2)
         done += run_quiet(seed, &settings->run, tally);
+    for (size_t done = 0, tries = 0; done < settings->watched && tries < 400 && !stopped;
+         tries++, seed += 2)
+        done += run_watched(seed, &settings->run, tally);
 }
 
 typedef bool (*cost_fn)(size_t hosts, size_t width, const struct tagdict *dict);

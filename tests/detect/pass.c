@@ -23,6 +23,7 @@
 #define UP_HOURS  400.0
 #define START_US  (20000 * US_PER_DAY)
 #define TEXT_ROOM 24
+#define HOST_ID   32
 
 struct history {
     struct analyze_point points[POINTS];
@@ -122,6 +123,18 @@ static void fill_history(size_t kind, size_t rows, struct history *history)
     }
 }
 
+/* Host number `i`; `id` is the caller's room for its name. */
+static struct analyze_host host_of(struct history *histories, size_t i, char id[HOST_ID])
+{
+    struct history *history = &histories[i % KINDS];
+    snprintf(id, HOST_ID, "host-%06zu", i);
+    return (struct analyze_host){.id = id,
+                                 .facts = history->facts,
+                                 .fact_count = FACTS,
+                                 .points = history->points,
+                                 .point_count = POINTS};
+}
+
 static double seconds(void)
 {
     struct timespec now;
@@ -149,14 +162,8 @@ bool pass_run(size_t hosts, size_t rows, const struct tagdict *dict)
     double from = seconds();
     enum status status = analysis_new(&options, &analysis, &err);
     for (size_t i = 0; status == ST_OK && i < hosts; i++) {
-        char id[32];
-        struct history *history = &histories[i % KINDS];
-        snprintf(id, sizeof id, "host-%06zu", i);
-        struct analyze_host host = {.id = id,
-                                    .facts = history->facts,
-                                    .fact_count = FACTS,
-                                    .points = history->points,
-                                    .point_count = POINTS};
+        char id[HOST_ID];
+        struct analyze_host host = host_of(histories, i, id);
         status = analysis_add_host(analysis, &host, &err);
     }
     double read = seconds();
@@ -176,7 +183,7 @@ bool pass_run(size_t hosts, size_t rows, const struct tagdict *dict)
 
 /* ---- hosts that stay read ------------------------------------------------------------------- */
 
-#define STEPS      6
+#define STEPS      16
 #define STEP_HOURS (1.0 / 12)
 #define CHANGED    0.16 /* of all rows, in a snapshot; docs/storage.md */
 
@@ -216,14 +223,8 @@ static enum status keep_hosts(struct kept_fleet *fleet, struct err *err)
 {
     enum status status = ST_OK;
     for (size_t i = 0; status == ST_OK && i < fleet->count; i++) {
-        char id[32];
-        struct history *history = &fleet->histories[i % KINDS];
-        snprintf(id, sizeof id, "host-%06zu", i);
-        struct analyze_host host = {.id = id,
-                                    .facts = history->facts,
-                                    .fact_count = FACTS,
-                                    .points = history->points,
-                                    .point_count = POINTS};
+        char id[HOST_ID];
+        struct analyze_host host = host_of(fleet->histories, i, id);
         fleet->hosts[i] = kept_new();
         if (fleet->hosts[i] == NULL)
             return ST_NOMEM;

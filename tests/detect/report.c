@@ -179,6 +179,15 @@ static size_t make_figures(struct tally *tally, struct figure f[FIGURES_MAX])
                         (double)tally->quiet_findings / tally->quiet_host_quarters,
                         (size_t)tally->quiet_months, 1);
     }
+    if (tally->live.hosts > 0)
+        f[n++] =
+            number("live: hosts read from cold once more", "share",
+                   (double)tally->live.again / (double)tally->live.hosts, tally->live.hosts, -1);
+    if (tally->watched > 0) {
+        f[n++] = number("findings per watched day of 1,000 quiet hosts", "findings",
+                        1000 * (double)tally->watched_findings / tally->watched_host_days,
+                        tally->watched, -1);
+    }
     f[n++] =
         number("analysis, microseconds a series", "us",
                tally->analysis_seconds * 1e6 / fmax((double)tally->series, 1), tally->series, -1);

@@ -486,6 +486,12 @@ static void measure_delay(const struct world *world, uint64_t seed,
         double ignored = 0;
         run_analysis(world, as_of, options->dict, NULL, &list, &ignored);
         claims_from_findings(world, &list, &claims);
+        if (options->verbose) {
+            CLEANUP(outcome_done) struct outcome outcome = {0};
+            score(world, &claims, as_of, &outcome);
+            printf("after %.2f h:\n", after[i]);
+            print_claims(world, &claims, &outcome);
+        }
         if (named(world, incident, &claims, as_of)) {
             numbers_add(into, after[i]);
             numbers_add(&tally->path_used, after[i] / incident->path_hours);
@@ -537,6 +543,16 @@ static void add_baselines(struct tally *tally, const struct world *world,
     }
 }
 
+void run_tally(uint64_t seed, const struct world *world, const struct finding_list *list,
+               struct tally *tally)
+{
+    CLEANUP(claims_done) struct claims claims = {0};
+    CLEANUP(outcome_done) struct outcome outcome = {0};
+    claims_from_findings(world, list, &claims);
+    score(world, &claims, world->now, &outcome);
+    add_analysis(tally, seed, world, &claims, &outcome);
+}
+
 void run_fleet(uint64_t seed, const struct run_options *options, struct tally *tally)
 {
     struct world *world = world_new(seed, options->dict, options->quick);
@@ -544,7 +560,10 @@ void run_fleet(uint64_t seed, const struct run_options *options, struct tally *t
     AUTO_FINDINGS struct finding_list list = {0};
     CLEANUP(claims_done) struct claims claims = {0};
     CLEANUP(outcome_done) struct outcome outcome = {0};
-    run_analysis(world, world->now, options->dict, store, &list, &tally->analysis_seconds);
+    if (options->live)
+        live_run(world, world->now, options->dict, &list, &tally->live);
+    else
+        run_analysis(world, world->now, options->dict, store, &list, &tally->analysis_seconds);
     claims_from_findings(world, &list, &claims);
     score(world, &claims, world->now, &outcome);
     tally->fleets++;
@@ -565,35 +584,76 @@ void run_fleet(uint64_t seed, const struct run_options *options, struct tally *t
     world_free(world);
 }
 
+/* The identities of warnings so far; what is said of the host that posts nonsense is none. */
+struct warnings {
+    char seen[64][FINDING_ID_MAX];
+    size_t count;
+};
+
+static void add_warnings(const struct world *world, double as_of, const struct tagdict *dict,
+                         uint64_t seed, struct tally *tally, struct warnings *warnings)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    CLEANUP(claims_done) struct claims claims = {0};
+    double ignored = 0;
+    run_analysis(world, as_of, dict, NULL, &list, &ignored);
+    claims_from_findings(world, &list, &claims);
+    for (size_t i = 0; i < list.count && warnings->count < 64; i++) {
+        const struct finding *finding = &list.items[i];
+        char tag[TAG_TEXT_MAX];
+        size_t k = 0;
+        while (k < warnings->count && strcmp(warnings->seen[k], finding->id) != 0)
+            k++;
+        if (finding->severity < SEVERITY_WARNING || k < warnings->count ||
+            (finding->host_count == 1 && world->hosts[claims.items[i].hosts[0]].nonsense))
+            continue;
+        memcpy(warnings->seen[warnings->count++], finding->id, FINDING_ID_MAX);
+        tag_text(finding->tag, tag);
+        tally_fault(tally, seed, "quiet: %s %s %s over %zu of %zu hosts, %.1f h before the end",
+                    finding_kind_name(finding->kind), finding_severity_name(finding->severity), tag,
+                    finding->host_count, world->host_count, world->now - as_of);
+    }
+}
+
+static bool is_silent(const struct world *world)
+{
+    return strcmp(world->kind, "silent") == 0 && world->host_count <= 150;
+}
+
 bool run_quiet(uint64_t seed, const struct run_options *options, struct tally *tally)
 {
     struct world *world = world_new(seed, options->dict, options->quick);
-    bool serves = strcmp(world->kind, "silent") == 0 && world->host_count <= 150;
-    char seen[64][FINDING_ID_MAX];
-    size_t count = 0;
-    for (double back = 28; serves && back >= 0; back -= 2) {
-        AUTO_FINDINGS struct finding_list list = {0};
-        double ignored = 0;
-        run_analysis(world, world->now - back * 24, options->dict, NULL, &list, &ignored);
-        for (size_t i = 0; i < list.count && count < 64; i++) {
-            const struct finding *finding = &list.items[i];
-            CLEANUP(claims_done) struct claims claims = {0};
-            size_t k = 0;
-            bool about_nonsense = finding->host_count == 1;
-            if (about_nonsense) {
-                claims_from_findings(world, &list, &claims);
-                about_nonsense = world->hosts[claims.items[i].hosts[0]].nonsense;
-            }
-            while (k < count && strcmp(seen[k], finding->id) != 0)
-                k++;
-            if (finding->severity >= SEVERITY_WARNING && k == count && !about_nonsense)
-                memcpy(seen[count++], finding->id, FINDING_ID_MAX);
-        }
-    }
+    struct warnings warnings = {.count = 0};
+    bool serves = is_silent(world);
+    for (double back = 28; serves && back >= 0; back -= 2)
+        add_warnings(world, world->now - back * 24, options->dict, seed, tally, &warnings);
     if (serves) {
         tally->quiet_months += 1;
-        tally->quiet_findings += count;
+        tally->quiet_findings += warnings.count;
         tally->quiet_host_quarters += (double)world->host_count / 10000 / 3;
+    }
+    world_free(world);
+    return serves;
+}
+
+/* The grid's fine points go back so far. */
+#define WATCH_HOURS (1 / 3.0)
+
+bool run_watched(uint64_t seed, const struct run_options *options, struct tally *tally)
+{
+    struct world *world = world_new(seed, options->dict, options->quick);
+    struct warnings warnings = {.count = 0};
+    bool serves = is_silent(world);
+    for (size_t i = 0; serves && i < world->host_count; i++) {
+        world->hosts[i].interval = 1 / 60.0;
+        world->hosts[i].ramp = 0.1 + 0.9 * rng_to_unit(rng_hash(seed, i));
+    }
+    for (double back = 24; serves && back >= 0; back -= WATCH_HOURS)
+        add_warnings(world, world->now - back, options->dict, seed, tally, &warnings);
+    if (serves) {
+        tally->watched_host_days += (double)world->host_count;
+        tally->watched_findings += warnings.count;
+        tally->watched++;
     }
     world_free(world);
     return serves;

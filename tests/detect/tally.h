@@ -4,6 +4,7 @@
 #define TESTS_DETECT_TALLY_H
 
 #include "tests/detect/baselines.h"
+#include "tests/detect/live.h"
 #include "tests/detect/score.h"
 
 #define METHODS (1 + BASELINE_COUNT) /* the analysis first */
@@ -62,6 +63,9 @@ struct tally {
     double quiet_months;
     size_t quiet_findings;
     double quiet_host_quarters;
+    size_t watched, watched_findings; /* fleets over a day of snapshots every minute */
+    double watched_host_days;
+    struct live_count live;
 };
 
 struct part *tally_part(struct tally *tally, const char *kind, const char *key);

@@ -116,15 +116,20 @@ static double steps(const struct values_series *series, double at)
     return rng_hash_normal(rng_hash(series->key, (uint64_t)(int64_t)cell + 1000));
 }
 
+static double risen(const struct world_host *host, double since)
+{
+    return host->ramp > 0 ? fmin(since / host->ramp, 1) : 1;
+}
+
 static double nightly(const struct values_series *series, const struct world_host *host,
                       const struct values_moment *moment)
 {
     double of = fmod(moment->at + host->zone, DAY);
     double from = 0.5 + 4 * series->phase;
-    return of >= from && of < from + 1 + series->tau ? 1 : 0;
+    return of >= from && of < from + 1 + series->tau ? risen(host, of - from) : 0;
 }
 
-static double spike(const struct values_series *series, double at)
+static double spike(const struct values_series *series, const struct world_host *host, double at)
 {
     double period = series->tau * 4;
     double cell = floor(at / period);
@@ -132,7 +137,9 @@ static double spike(const struct values_series *series, double at)
     double from = rng_to_unit(key) * 0.7;
     double length = 0.02 + 0.2 * rng_to_unit(rng_scramble(key));
     double x = at / period - cell;
-    return x >= from && x < from + length ? 0.3 + rng_to_unit(rng_scramble(key + 1)) : 0;
+    if (x < from || x >= from + length)
+        return 0;
+    return (0.3 + rng_to_unit(rng_scramble(key + 1))) * risen(host, (x - from) * period);
 }
 
 double values_healthy(const struct world_row *row, const struct values_series *series,
@@ -166,7 +173,7 @@ double values_healthy(const struct world_row *row, const struct values_series *s
         value *= 1 + 10 * row->amplitude * nightly(series, host, moment);
         break;
     case HABIT_SPIKES:
-        value *= 1 + 6 * row->amplitude * spike(series, moment->at);
+        value *= 1 + 6 * row->amplitude * spike(series, host, moment->at);
         break;
     case HABIT_SESSIONS:
         value *= 1 + row->amplitude * floor(8 * moment->load) / 4;

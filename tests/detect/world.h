@@ -19,6 +19,7 @@
 #define WORLD_NEVER       1e9
 #define WORLD_MIB         1048576.0
 #define WORLD_POINTS      128 /* the grid's most */
+#define WORLD_LONG        256 /* the grid's, and two hours of snapshots every minute */
 #define WORLD_GIB         1073741824.0
 
 enum world_role {
@@ -89,6 +90,7 @@ struct world_host {
     double boots[WORLD_BOOTS_MAX]; /* rising; the first is before all history */
     size_t boot_count;
     double interval; /* of snapshots */
+    double ramp;     /* hours that a spike or a nightly job takes to reach its height; 0: none */
     double phase;
     double loss;     /* share of snapshots that never arrive */
     double gap_from; /* none at all in between */
@@ -272,6 +274,10 @@ struct world_view { /* one host as the analysis sees it; valid until the next ca
 };
 /* The points the live server would hand over at as_of (server/analyze/grid.h). */
 void world_view_make(const struct world *world, size_t host, double as_of, struct world_view *view);
+/* The points of `since` and every snapshot from then to as_of, as far as there is room
+ * (WORLD_LONG); ret_first: the first that is new since. */
+void world_view_long(const struct world *world, size_t host, double since, double as_of,
+                     struct world_view *view, size_t *ret_first);
 void world_view_done(struct world_view *view);
 /* True times of the visible points, rising; returns how many (at most WORLD_POINTS). */
 size_t world_visible(const struct world *world, size_t host, double as_of, double *ret_true);

@@ -117,6 +117,33 @@ START_TEST(explain_versions_around_the_bad_ones_are_named)
 }
 END_TEST
 
+/* Three hosts of a version may be well by chance; eight are not. */
+START_TEST(explain_a_version_on_few_hosts_is_not_called_good)
+{
+    static const struct {
+        const char *version;
+        size_t hosts;
+        bool bad;
+    } versions[] = {{"1.0", 8, false}, {"1.1", 3, false}, {"2.0", 8, true}, {"2.1", 3, false}};
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new(13);
+    for (size_t v = 0; v < sizeof versions / sizeof versions[0]; v++) {
+        for (size_t i = 0; i < versions[v].hosts; i++) {
+            size_t host = add_host(fleet, "26100.4061", 10 * v + i);
+            afleet_add_fact(fleet, host, "driver/x.sys", versions[v].version, -1);
+            if (versions[v].bad)
+                add_leak(fleet, host, 90);
+        }
+    }
+    ck_assert_int_eq(afleet_analyze(fleet, 0, NULL, &list, NULL), ST_OK);
+    const struct finding_cause *cause = best_cause(&list);
+    ck_assert_str_eq(cause->first_bad, "2.0");
+    ck_assert_str_eq(cause->last_good, "1.0");
+    ck_assert_ptr_null(cause->first_good);
+    afleet_free(fleet);
+}
+END_TEST
+
 /* The version came 80 hours ago, and the growth with it; the hosts were up before. */
 START_TEST(explain_rates_before_and_after_a_change_are_told)
 {
@@ -289,6 +316,7 @@ Suite *analyze_causes_suite(void)
     tcase_add_loop_test(causes, explain_version_that_leaks_on_one_build_only_is_told_with_the_build,
                         0, 4);
     tcase_add_test(causes, explain_versions_around_the_bad_ones_are_named);
+    tcase_add_test(causes, explain_a_version_on_few_hosts_is_not_called_good);
     tcase_add_test(causes, explain_rates_before_and_after_a_change_are_told);
     tcase_add_test(causes, explain_hosts_that_have_just_started_do_not_speak_against_a_cause);
     tcase_add_loop_test(causes, explain_two_hosts_of_many_name_the_version_that_they_alone_have, 0,

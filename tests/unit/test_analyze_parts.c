@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pieces of the analysis by themselves: statistics, cohorts, causes, forecast, names. */
 #include "server/analyze/cohort.h"
+#include "server/analyze/columns.h"
 #include "server/analyze/explain.h"
 #include "server/analyze/feature.h"
 #include "server/analyze/forecast.h"
@@ -424,6 +425,45 @@ START_TEST(group_object_type_knows_object_tags)
 }
 END_TEST
 
+static bool is_large(const struct fleet_host *host, const struct feature *feature)
+{
+    return (double)feature->bytes > host->ram;
+}
+
+/* Ten thousand rows, so that the index grows; every third tag is large on one host. */
+START_TEST(columns_have_wanted_rows_in_order_with_all_their_features)
+{
+    enum { HOSTS = 3, ROWS = 10000 };
+    static struct feature features[HOSTS][ROWS];
+    struct fleet_host hosts[HOSTS];
+    struct fleet fleet = {.hosts = hosts, .count = HOSTS};
+    AUTO_COLUMNS struct columns columns = {0};
+    for (size_t h = 0; h < HOSTS; h++) {
+        hosts[h] = (struct fleet_host){.ram = 5, .features = features[h], .feature_count = ROWS};
+        for (size_t i = 0; i < ROWS; i++)
+            features[h][i] = (struct feature){.tag = (uint32_t)(i % 5000 * 70001),
+                                              .pool = (uint8_t)(i / 5000),
+                                              .bytes = i % 3 == 0 && h == 1 ? 6 : 4};
+    }
+    ck_assert_int_eq(columns_make(&fleet, is_large, &columns), ST_OK);
+    ck_assert_uint_eq(columns.count, 3334);
+    for (size_t c = 0; c < columns.count; c++) {
+        const struct column *column = &columns.items[c];
+        const struct column *before = c == 0 ? NULL : column - 1;
+        ck_assert_uint_eq(column->count, HOSTS);
+        ck_assert_uint_eq(column->first, c * HOSTS);
+        ck_assert(before == NULL || before->pool < column->pool ||
+                  (before->pool == column->pool && tag_compare(before->tag, column->tag) < 0));
+        for (size_t h = 0; h < HOSTS; h++) {
+            const struct feature *feature = columns.features[column->first + h];
+            ck_assert_uint_eq(columns.hosts[column->first + h], h);
+            ck_assert(feature >= features[h] && feature < features[h] + ROWS);
+            ck_assert(feature->tag == column->tag && feature->pool == (uint8_t)column->pool);
+        }
+    }
+}
+END_TEST
+
 Suite *analyze_parts_suite(void)
 {
     Suite *suite = suite_create("analyze_parts");
@@ -431,6 +471,7 @@ Suite *analyze_parts_suite(void)
     tcase_set_timeout(parts, 30);
     tcase_add_loop_test(parts, robust_quantile_equals_that_of_sorted_values, 0, 40);
     tcase_add_test(parts, robust_median_of_nothing_is_unknown);
+    tcase_add_test(parts, columns_have_wanted_rows_in_order_with_all_their_features);
     tcase_add_loop_test(parts, robust_theil_sen_finds_slope_despite_wild_values, 0, 20);
     tcase_add_test(parts, robust_theil_sen_interval_covers);
     tcase_add_test(parts, cohort_band_follows_uptime);

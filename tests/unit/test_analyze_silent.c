@@ -554,6 +554,38 @@ START_TEST(analyze_leak_of_three_hours_is_named_after_ten_minutes)
 }
 END_TEST
 
+/* A tag that alone would take 35 hours to fill 64 GB, ten minutes after it began: named, unless the
+ * other hosts get a tenth as far every night. */
+START_TEST(analyze_steep_growth_is_named_after_ten_minutes_unless_seen_elsewhere)
+{
+    AUTO_FINDINGS struct finding_list list = {0};
+    struct afleet *fleet = afleet_new((uint64_t)_i + 50);
+    for (size_t i = 0; i < 12; i++) {
+        struct afleet_spec spec = {.role = "desktop",
+                                   .os_build = "26100.4061",
+                                   .ram_gib = 64,
+                                   .uptime_hours = 40 + 5 * (double)i,
+                                   .every_minute = true};
+        struct afleet_row row = {.tag = "Step",
+                                 .pool = POOL_NONPAGED,
+                                 .shape = _i == 0 ? AFLEET_STEADY : AFLEET_BACKUP,
+                                 .base = 1e6,
+                                 .rate = 3e7,
+                                 .block = 192};
+        struct afleet_row steep = row;
+        steep.shape = AFLEET_LINEAR;
+        steep.rate = 1.2e9;
+        steep.start_hours = 1.0 / 6 + 0.1; /* see schedule: jitter */
+        afleet_add_background(fleet, afleet_add_host(fleet, &spec), 1);
+        afleet_add_row(fleet, i, i == 4 ? &steep : &row);
+    }
+    ck_assert(afleet_analyze(fleet, 0, NULL, &list, NULL) == ST_OK);
+    ck_assert_uint_eq(list.count, _i == 0 ? 1 : 0);
+    ck_assert(_i > 0 || list.items[0].tag == afleet_tag("Step"));
+    afleet_free(fleet);
+}
+END_TEST
+
 Suite *analyze_silent_suite(void)
 {
     Suite *suite = suite_create("analyze_silent");
@@ -571,6 +603,8 @@ Suite *analyze_silent_suite(void)
     tcase_add_loop_test(same, analyze_host_with_impossible_rows_is_faulty_and_changes_nothing, 0,
                         2);
     tcase_add_loop_test(same, analyze_leak_of_three_hours_is_named_after_ten_minutes, 0, 4);
+    tcase_add_loop_test(same, analyze_steep_growth_is_named_after_ten_minutes_unless_seen_elsewhere,
+                        0, 2);
     tcase_add_test(same, analyze_no_hosts_gives_no_findings);
     tcase_add_test(same, analyze_odd_points_are_passed_over);
     suite_add_tcase(suite, calm);
