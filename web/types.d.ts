@@ -475,6 +475,7 @@ interface Standing {
   critical: number;
   warning: number;
   info: number;
+  faulty: number;
   silent: number;
   awaiting: number;
   ok: number;

@@ -10,17 +10,19 @@
 #define MAP_GROUPS    10 /* more do not fit a small picture; the rest is one group */
 #define CHANGES_SHOWN 20
 
-/* Each host stands one way: its worst finding, else silent, else well. */
+/* Each host stands one way: its worst finding, else that its data cannot be true (so that it could
+ * have none), else silent, else well. */
 enum standing {
     STANDS_CRITICAL,
     STANDS_WARNING,
     STANDS_INFO,
+    STANDS_FAULTY,
     STANDS_SILENT,
     STANDS_AWAITING,
     STANDS_OK,
     STANDINGS
 };
-static const char *const standing_names[STANDINGS] = {"critical", "warning",  "info",
+static const char *const standing_names[STANDINGS] = {"critical", "warning",  "info", "faulty",
                                                       "silent",   "awaiting", "ok"};
 static const enum standing standing_of[SEVERITY_COUNT] = {
     [SEVERITY_INFO] = STANDS_INFO,
@@ -136,8 +138,9 @@ enum status overview_fleet_write(const struct overview_fleet *fleet, int64_t in_
         silent += quiet;
         status = group_add(&groups, host_state_attribute(host, "role"),
                            told != NULL ? standing_of[told->count.worst]
-                           : quiet      ? STANDS_SILENT
-                                        : STANDS_OK);
+                           : store_fault_of(fleet->faults, host->id) != NULL ? STANDS_FAULTY
+                           : quiet                                           ? STANDS_SILENT
+                                                                             : STANDS_OK);
     }
     for (size_t i = 0; status == ST_OK && i < fleet->awaiting->count; i++)
         status = group_add(&groups, fleet->awaiting->items[i].role, STANDS_AWAITING);

@@ -313,7 +313,7 @@ test('connections to PostgreSQL are terminated again and again', { timeout: 9000
   for (let round = 0; round < 20; round++) {
     const goal = load.total() + 10 + Math.floor(random() * 60);
     await load.until(() => load.total() >= goal, `${goal} acknowledged`);
-    const [[count]] = await sql('SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity ' +
+    const [[count]] = await sql('SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity ' +
       "WHERE application_name = 'poolfleetd'");
     assert.ok(Number(count) > 0, 'there was something to terminate');
     await load.grown('acknowledged', 2);

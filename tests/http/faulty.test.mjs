@@ -41,7 +41,9 @@ test('rows beyond the memory make a host faulty: list, detail, map and overview 
   assert.equal(elsewhere.faulty_since, item.faulty_since, 'it keeps when it began');
   const map = await get(`/fleet-map?q=${id}&columns=id,faulty`, other);
   assert.deepEqual(map.columns.faulty.map((i) => map.dictionaries.faulty[i]), ['nonpaged_beyond_memory']);
-  assert.ok((await get('/overview', other)).hosts.faulty >= 1);
+  const { hosts } = await get('/overview', other);
+  assert.ok(hosts.faulty >= 1);
+  assert.ok(hosts.standing.faulty >= 1, 'and it does not stand among the healthy');
 });
 
 test('another reason takes its place, and a snapshot that may be true takes it away', async () => {

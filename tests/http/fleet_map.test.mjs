@@ -119,7 +119,7 @@ test('an unchanged map is 304, also packed; names are escaped', async () => {
 
 test('overview: each host stands one way, groups add up, what was checked', async () => {
   const o = await ok('/overview');
-  const sum = (s) => s.critical + s.warning + s.info + s.silent + s.awaiting + s.ok;
+  const sum = (s) => s.critical + s.warning + s.info + s.faulty + s.silent + s.awaiting + s.ok;
   assert.equal(sum(o.hosts.standing), o.hosts.total + o.hosts.awaiting);
   assert.equal(o.map.groups.reduce((n, g) => n + g.hosts, 0), o.hosts.total + o.hosts.awaiting);
   for (const group of o.map.groups) assert.equal(sum(group), group.hosts);

@@ -251,7 +251,7 @@ export async function startFake(size = {}) {
     kind: "user",
     people: people(),
     signedIn: true,
-    fail: new Map(),       // path prefix -> {status, ...problem} or "hang" or "drop"
+    fail: new Map(),       // path prefix -> {status, ...problem} or "drop"
     slow: new Map(),       // path prefix -> promise to wait for
     requests: [],
     patches: new Map(),

@@ -56,7 +56,7 @@ export function answerExplain({ part, query, fleet, w, paged, missing, plain }) 
       return { ...head, drivers: [{ name: w.driverName(t.driver, tags.indexOf(t)), versions: list.map(([version, l]) => ({ version: w.hostile ? w.evil(version, 2) : version, loaded: l.length, ...spread(l.map((h) => value(h, t))) })) }] };
     }
     if (part[2] === "lockstep") return { tag: t.tag, pool: t.pool, hosts: 200, note: null, items: t.tag === "WCsc" ? [{ tag: "IoFE", pool: "nonpaged", ratio: 1.999, ratio_low: 1.998, ratio_high: 2.001, correlation: 0.999, hosts: 180, in_finding: true, driver: w.driverName("nt!io", 3), description: "File object extension" }] : [] };
-    const out = { tag: t.tag, pool: t.pool, step_seconds: 7200, newest: new Date(now).toISOString(), t: [], low: [0, ...Array.from({ length: 40 }, (_, i) => 2 ** i)], hosts: [] };
+    const out = { tag: t.tag, pool: t.pool, step_seconds: 21600, newest: new Date(now).toISOString(), t: [], low: [0, ...Array.from({ length: 40 }, (_, i) => 2 ** i)], hosts: [] };
     for (let k = 0; k <= 168; k += 6) {
       const when = now - (168 - k) * HOUR;
       const counts = new Array(36).fill(0);

@@ -49,11 +49,11 @@ export function fleetMap(w, f, query) {
 
 /** What GET /overview says of every host, in its "hosts" too. */
 export function overviewFleet(w, f, query) {
-  const stand = () => ({ critical: 0, warning: 0, info: 0, silent: 0, awaiting: 0, ok: 0 });
+  const stand = () => ({ critical: 0, warning: 0, info: 0, faulty: 0, silent: 0, awaiting: 0, ok: 0 });
   const all = stand();
   const groups = new Map();
   for (const h of w.hostItems) {
-    const how = h.worst_severity ?? (h.silent ? "silent" : "ok");
+    const how = h.worst_severity ?? (h.faulty_reason ? "faulty" : h.silent ? "silent" : "ok");
     if (!groups.has(h.role)) groups.set(h.role, { label: h.role, groups: 1, hosts: 0, ...stand() });
     groups.get(h.role)[how]++;
     groups.get(h.role).hosts++;

@@ -291,6 +291,20 @@ describe("fix, report, evidence", () => {
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Make a report\u2026");
   });
 
+  test("report_previewComes_theButtonsUnderItStay", async () => {
+    await open(LEAK, "#rep-h");
+    let release;
+    const held = new Promise((r) => (release = r));
+    await page.route("**/report?*", (route) => held.then(() => route.continue()), { times: 1 });
+    await page.getByRole("button", { name: "Make a report\u2026" }).click();
+    await page.locator('.report-preview[aria-busy="true"]').waitFor();
+    const link = page.getByRole("link", { name: "Open", exact: true });
+    const before = await link.boundingBox();
+    release();
+    await page.locator(".report-preview", { hasText: "host 1 leaks" }).waitFor();
+    assert.deepEqual(await link.boundingBox(), before, "a click on its way is not lost");
+  });
+
   test("report_viewer_isNotOfferedNames", async () => {
     fake.state.role = "viewer";
     await open(LEAK, "#rep-h");
@@ -412,5 +426,13 @@ describe("looks", () => {
     assert.equal(await page.locator(".note-form").isVisible(), false);
     assert.equal(await page.locator(".api-link").first().isVisible(), false);
     assert.equal(await page.locator(".timeline").isVisible(), true);
+  });
+
+  test("printed_fromTheDarkTheme_isDarkOnWhite_withTheHeadsOfTables", async () => {
+    await open(LEAK, ".timeline", { theme: "dark", width: 700 });
+    await page.emulateMedia({ media: "print", colorScheme: "dark" });
+    assert.deepEqual(await page.axe({ colours: true }), []);
+    assert.equal(await page.getByRole("columnheader", { name: "Growth" }).isVisible(), true);
+    assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll(".table-wrap")].filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0).length), 0, "nothing is cut at the edge");
   });
 });

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
 import { localTime, timeTicks } from "../lib/format.js";
 import { en } from "../lib/en.js";
+import { onLook } from "./look.js";
 
 /** @type {Promise<any> | null} */
 let library = null;
@@ -222,8 +223,7 @@ export function Chart({ t, lines, height = 220, label, format, binary = false, m
 
     /** @type {any} */
     let uPlotLib = null;
-    const theme = () => uPlotLib && !gone && make(uPlotLib);
-    const media = matchMedia("(prefers-color-scheme: dark)");
+    const look = onLook(() => uPlotLib && !gone && make(uPlotLib));
     loadLibrary().then(
       (lib) => {
         if (gone) return;
@@ -238,13 +238,10 @@ export function Chart({ t, lines, height = 220, label, format, binary = false, m
       },
       (e) => setFailed(String(e.message ?? e)),
     );
-    addEventListener("poolfleet:theme", theme);
-    media.addEventListener("change", theme);
     return () => {
       gone = true;
       plotRef.current = null;
-      removeEventListener("poolfleet:theme", theme);
-      media.removeEventListener("change", theme);
+      look();
       watcher?.disconnect();
       plot?.destroy();
     };

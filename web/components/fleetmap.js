@@ -7,6 +7,7 @@ import { paint, palette, stamps } from "../lib/mappaint.js";
 import { cut, visible } from "../lib/text.js";
 import { count } from "../lib/format.js";
 import { en } from "../lib/en.js";
+import { onLook } from "./look.js";
 
 const t = en.map;
 
@@ -45,13 +46,13 @@ export function FleetMap(props) {
     const watcher = new ResizeObserver(measure);
     watcher.observe(el);
     const again = () => relook((n) => n + 1);
-    const medias = [matchMedia("print"), matchMedia("(prefers-color-scheme: dark)"), matchMedia(`(resolution: ${devicePixelRatio}dppx)`)];
-    medias.forEach((m) => m.addEventListener("change", again));
-    addEventListener("poolfleet:theme", again);
+    const look = onLook(again);
+    const pixels = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    pixels.addEventListener("change", again);
     return () => {
       watcher.disconnect();
-      medias.forEach((m) => m.removeEventListener("change", again));
-      removeEventListener("poolfleet:theme", again);
+      look();
+      pixels.removeEventListener("change", again);
       cancelAnimationFrame(state.frame);
     };
   }, []);

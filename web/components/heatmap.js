@@ -4,12 +4,15 @@ import { html, useEffect, useMemo, useRef, useState } from "../lib/ui.js";
 import { bytes, localTime, timeTicks } from "../lib/format.js";
 import { plural } from "../lib/text.js";
 import { en } from "../lib/en.js";
+import { onLook } from "./look.js";
 import { RegionForm } from "./region.js";
 import { useWidth } from "./width.js";
 
 const LEFT = 62;
 const FOOT = 22;
 const ROW = 13;
+const TICK_HOURS = [1, 2, 3, 6, 12, 24, 48, 72, 96, 168, 336, 672];
+const TICK_ROOM = 110; // of a date with an hour
 const t = en.tag;
 
 /** @param {string} name */
@@ -38,16 +41,7 @@ export function Heatmap({ b, tag, onRegion }) {
   const step = (width - LEFT - 4) / Math.max(1, b.t.length);
   const y = (/** @type {number} */ k) => (to - k) * ROW;
 
-  useEffect(() => {
-    const again = () => setTheme((n) => n + 1);
-    const media = matchMedia("(prefers-color-scheme: dark)");
-    addEventListener("poolfleet:theme", again);
-    media.addEventListener("change", again);
-    return () => {
-      removeEventListener("poolfleet:theme", again);
-      media.removeEventListener("change", again);
-    };
-  }, []);
+  useEffect(() => onLook(() => setTheme((n) => n + 1)), []);
 
   useEffect(() => {
     const el = canvas.current;
@@ -73,8 +67,11 @@ export function Heatmap({ b, tag, onRegion }) {
     ctx.font = `11px ${css("--font")}`;
     ctx.textAlign = "right";
     for (let k = from; k <= to; k += Math.max(1, Math.ceil(rows / 12))) ctx.fillText(bytes(b.low[k]), LEFT - 6, y(k) + ROW - 3);
-    const every = Math.max(1, Math.ceil(b.t.length / Math.max(1, Math.floor(width / 120))));
-    const marked = b.t.flatMap((_, i) => (i % every === 0 ? [i] : []));
+    // Marks at round hours of the reader's clock, evenly apart.
+    const hours = b.step_seconds / 3600;
+    const apart = Math.max(1, Math.round((TICK_HOURS.find((h) => (h / hours) * step >= TICK_ROOM) ?? TICK_HOURS[TICK_HOURS.length - 1]) / hours));
+    const part = (/** @type {number} */ at) => Math.floor((at - new Date(at * 1000).getTimezoneOffset() * 60) / b.step_seconds / apart);
+    const marked = b.t.flatMap((at, i) => (i > 0 && part(at) !== part(b.t[i - 1]) ? [i] : []));
     const words = timeTicks(marked.map((i) => b.t[i]), 3600).map((text) => text.split("\n").reverse().join(", "));
     let free = LEFT;
     marked.forEach((i, k) => {

@@ -1,5 +1,9 @@
-// Tables up to a few hundred rows: real <table>, sortable heads, one definition per column.
+// Tables up to a few hundred rows: real <table>, sortable heads, one definition per column. One of many
+// columns becomes, on a phone, a block for each row in which each value stands behind its name.
 import { html } from "../lib/ui.js";
+
+/** Columns that a phone has room for side by side. */
+const FEW = 4;
 
 /**
  * @typedef {object} Column
@@ -27,7 +31,7 @@ function nextSort(now, column) {
  */
 export function Table({ columns, rows, rowKey, caption, sort = "", onSort, compact, rowClass }) {
   return html`<div class="table-wrap" tabindex="0" role="region" aria-label=${caption}>
-    <table class=${"table" + (compact ? " table-compact" : "")}>
+    <table class=${"table" + (compact ? " table-compact" : "") + (columns.length > FEW ? " table-stack" : "")}>
       <caption class="offscreen">${caption}</caption>
       <thead>
         <tr>
@@ -54,7 +58,7 @@ export function Table({ columns, rows, rowKey, caption, sort = "", onSort, compa
         ${rows.map(
           (row) => html`<tr key=${rowKey(row)} class=${rowClass?.(row)}>
             ${columns.map(
-              (c) => html`<td key=${c.key} class=${(c.number ? "number " : "") + (c.class ?? "")}>${c.cell(row)}</td>`,
+              (c) => html`<td key=${c.key} data-label=${c.label} class=${(c.number ? "number " : "") + (c.class ?? "")}>${c.cell(row)}</td>`,
             )}
           </tr>`,
         )}

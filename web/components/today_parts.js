@@ -11,9 +11,9 @@ import { Bytes, HostName, Name, TagChip, Time } from "./names.js";
 import { Age } from "./states.js";
 
 const t = en.today;
-const STANDING = /** @type {const} */ (["critical", "warning", "info", "silent", "awaiting", "ok"]);
+const STANDING = /** @type {const} */ (["critical", "warning", "info", "faulty", "silent", "awaiting", "ok"]);
 const ASK = /** @type {Record<string, Record<string, string>>} */ ({
-  critical: { severity: "critical" }, warning: { severity: "warning" }, info: { severity: "info" }, silent: { silent: "yes" },
+  critical: { severity: "critical" }, warning: { severity: "warning" }, info: { severity: "info" }, faulty: { faulty: "yes" }, silent: { silent: "yes" },
 });
 
 /** The fleet as one strip, a block a role, the loudest at its foot. @param {{ o: Overview }} props */

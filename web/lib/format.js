@@ -86,11 +86,11 @@ export function score(z) {
   return v.toFixed(Math.abs(v) < 10 ? 1 : 0).replace("-", "\u2212");
 }
 
-/** @param {number | null | undefined} r */
+/** One digit behind the point, as more would not be known. @param {number | null | undefined} r */
 export function ratio(r) {
   if (!known(r)) return UNKNOWN;
   const v = /** @type {number} */ (r);
-  return (v >= 1000 ? "> 999" : three(Number(v.toFixed(v < 10 ? 1 : 0)))) + "\u00d7";
+  return (v >= 999.5 ? "> 999" : v.toFixed(v < 9.95 ? 1 : 0)) + "\u00d7";
 }
 
 /** The two biggest units: "3 d 4 h", "12 min". @param {number | null | undefined} seconds */

@@ -1,6 +1,6 @@
 // Columns of the table of hosts: words for the screen and the export, and what to sort by. Pure.
 import { number, share, word, SEVERITIES, STATES } from "./fleet.js";
-import { bytes, duration, percent, rate, score, UNKNOWN } from "./format.js";
+import { bytes, duration, percent, rate, score, span, UNKNOWN } from "./format.js";
 import { csvCell } from "./fleet.js";
 
 const MIB = 2 ** 20;
@@ -14,15 +14,16 @@ const size = (mib) => (mib === null ? UNKNOWN : bytes(mib * MIB));
  * @property {boolean} [big] biggest first although left-aligned
  * @property {number} width pixels at least
  * @property {boolean} usual shown unless chosen otherwise
+ * @property {number} [phone] of the few usual on a phone: its width there
  * @property {(f: import("./fleet.js").Fleet, i: number, now: number) => string} text
  */
 
 /** @type {HostColumn[]} */
 export const HOST_COLUMNS = [
-  { key: "name", number: false, width: 210, usual: true, text: (f, i) => f.names[i] ?? f.ids[i] ?? UNKNOWN },
-  { key: "findings", number: false, big: true, width: 118, usual: true, text: (f, i) => String(f.num.findings[i]) },
+  { key: "name", number: false, width: 210, usual: true, phone: 186, text: (f, i) => f.names[i] ?? f.ids[i] ?? UNKNOWN },
+  { key: "findings", number: false, big: true, width: 118, usual: true, phone: 93, text: (f, i) => String(f.num.findings[i]) },
   { key: "outlier_score", number: true, width: 108, usual: true, text: (f, i) => (number(f, "outlier_score", i) === null ? "" : `${(word(f, "outlier", i) ?? "").replace(/^[a-z]+\//, "")} ${score(number(f, "outlier_score", i))}`) },
-  { key: "nonpaged_mib", number: true, width: 86, usual: true, text: (f, i) => size(number(f, "nonpaged_mib", i)) },
+  { key: "nonpaged_mib", number: true, width: 86, usual: true, phone: 86, text: (f, i) => size(number(f, "nonpaged_mib", i)) },
   { key: "share", number: true, width: 84, usual: true, text: (f, i) => (Number.isNaN(share(f, i)) ? UNKNOWN : percent(share(f, i))) },
   { key: "paged_mib", number: true, width: 80, usual: true, text: (f, i) => size(number(f, "paged_mib", i)) },
   { key: "ram_mib", number: true, width: 78, usual: true, text: (f, i) => size(number(f, "ram_mib", i)) },
@@ -34,13 +35,14 @@ export const HOST_COLUMNS = [
   { key: "os_build", number: false, width: 112, usual: true, text: (f, i) => word(f, "os_build", i) ?? UNKNOWN },
   { key: "model", number: false, width: 160, usual: false, text: (f, i) => word(f, "model", i) ?? UNKNOWN },
   { key: "agent", number: false, width: 80, usual: false, text: (f, i) => word(f, "agent", i) ?? UNKNOWN },
-  { key: "last_seen", number: true, width: 82, usual: true, text: (f, i, now) => (number(f, "age_seconds", i) === null || f.asOf === null ? "" : duration(Math.max(0, (now - f.asOf) / 1000 + f.num.age_seconds[i]))) },
+  { key: "last_seen", number: true, width: 82, usual: true, text: (f, i, now) => (number(f, "age_seconds", i) === null || f.asOf === null ? "" : span(Math.max(0, (now - f.asOf) / 1000 + f.num.age_seconds[i]))) },
 ];
 
-/** The columns an address asks for, in our order; the name always. @param {string | null} asked */
-export function chosenColumns(asked) {
+/** The columns an address asks for, in our order; the name always. @param {string | null} asked @param {boolean} [phone] */
+export function chosenColumns(asked, phone = false) {
   const names = asked ? asked.split(",") : null;
-  return HOST_COLUMNS.filter((c) => c.key === "name" || (names ? names.includes(c.key) : c.usual));
+  const chosen = HOST_COLUMNS.filter((c) => c.key === "name" || (names ? names.includes(c.key) : phone ? c.phone : c.usual));
+  return phone ? chosen.map((c) => ({ ...c, width: c.phone ?? c.width })) : chosen;
 }
 
 /** One host with every column, for export: numbers as numbers. @param {import("./fleet.js").Fleet} f @param {number} i */

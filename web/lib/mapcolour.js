@@ -36,13 +36,15 @@ export const COLOURINGS = {
       { sign: "awaiting", label: t.classes.awaiting, loud: 1 },
       { sign: "outlier", label: t.classes.outlier, loud: 2 },
       { sign: "silent", label: t.classes.silent, loud: 3 },
-      { sign: "info", label: t.classes.info, loud: 4 },
-      { sign: "warning", label: t.classes.warning, loud: 5 },
-      { sign: "critical", label: t.classes.critical, loud: 6 },
+      { sign: "faulty", label: t.classes.faulty, loud: 4 },
+      { sign: "info", label: t.classes.info, loud: 5 },
+      { sign: "warning", label: t.classes.warning, loud: 6 },
+      { sign: "critical", label: t.classes.critical, loud: 7 },
     ],
     of(f, i) {
       const severity = f.num.severity[i];
-      if (severity >= 0) return 4 + severity;
+      if (severity >= 0) return 5 + severity;
+      if (word(f, "faulty", i) !== null) return 4;
       if (f.num.state[i] === 1) return 3;
       if (f.num.state[i] === 2) return 1;
       return f.num.outlier_score?.[i] >= OUT_OF_LINE ? 2 : 0;

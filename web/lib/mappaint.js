@@ -79,6 +79,16 @@ export function drawSign(c, sign, x, y, s, p) {
       c.fillStyle = p.silent;
       for (let k = 0; k < s; k++) c.fillRect(x + Math.min(k, s - thin), y + s - 1 - k, thin, 1);
       return;
+    case "faulty":
+      c.strokeStyle = p.warning;
+      c.lineWidth = thin;
+      c.strokeRect(x + thin / 2, y + thin / 2, s - thin, s - thin);
+      c.fillStyle = p.warning;
+      for (let k = 0; k < s; k++) {
+        c.fillRect(x + Math.min(k, s - thin), y + s - 1 - k, thin, 1);
+        c.fillRect(x + Math.min(k, s - thin), y + k, thin, 1);
+      }
+      return;
     case "awaiting":
       c.fillStyle = p.line;
       for (let k = 0; k < s; k += 2) {

@@ -36,6 +36,8 @@ test("filter_faulty_takesHostsWhoseDataCannotBeTrue", () => {
   assert.deepEqual([...filterFleet(f, { faulty: "yes" }).rows], [1]);
   assert.deepEqual([...filterFleet(f, { faulty: "no" }).rows], [0, 2, 3, 4]);
   assert.match(csvOf(f, filterFleet(f, { faulty: "yes" }).rows), /boot_after_snapshot/);
+  const signs = Array.from(classify(f, COLOURINGS.severity, 0), (k) => COLOURINGS.severity.classes[k].sign);
+  assert.deepEqual(signs, ["critical", "faulty", "info", "outlier", "awaiting"], "silent as well: it is not said to be like its peers");
 });
 
 test("decode_deltasAndAwaiting_areKeysAndIds", () => {
@@ -75,6 +77,12 @@ test("sort_unknownValues_standLastEitherWay", () => {
   assert.equal(by("-findings")[0], 0, "the worst severity first");
   assert.deepEqual(by("last_seen").slice(0, 4), [1, 3, 2, 0], "longest ago first");
   assert.deepEqual(by("-role").slice(0, 3), [2, 1, 0]);
+});
+
+test("seen_hoursAgo_hasOneUnitThatFitsTheColumn", () => {
+  const f = fleet();
+  const seen = chosenColumns(null, false).find((c) => c.key === "last_seen");
+  assert.equal(seen?.text(f, 1, f.asOf + 7200e3), "5\u00a0h"); // 9,000 s when asked, two hours ago
 });
 
 test("group_unknownLast_restJoined_nobodyLost", () => {
@@ -190,6 +198,10 @@ test("export_ofTheRowsGiven_hasOneLineEach", () => {
   assert.equal(rows[1].state, "awaiting");
   assert.equal(rows[1].last_seen, null);
   assert.deepEqual(chosenColumns("role,nonsense").map((c) => c.key), ["name", "role"]);
+  const phone = chosenColumns(null, true);
+  assert.deepEqual(phone.map((c) => c.key), ["name", "findings", "nonpaged_mib"]);
+  assert.ok(phone.reduce((sum, c) => sum + c.width, 0) <= 366, "a phone of 400 pixels shows them without moving sideways");
+  assert.deepEqual(chosenColumns("role", true).map((c) => c.key), ["name", "role"], "asked for is asked for");
 });
 
 test("looked_firstSecondAndLongAfter", () => {

@@ -58,7 +58,7 @@ test("percent_nearTheEnds_isNotRoundedAway", () => {
 });
 
 test("duration_takesTheTwoBiggestUnits", () => {
-  for (const [s, text] of [[5, "5 s"], [300, "5 min"], [3600, "1 h"], [3600 + 900, "1 h 15 min"], [15 * 3600, "15 h"], [86400 * 3 + 7200, "3 d 2 h"], [86400 * 40, "40 d"]]) {
+  for (const [s, text] of [[5, "5 s"], [300, "5 min"], [3600, "1 h"], [3600 + 900, "1 h 15 min"], [15 * 3600, "15 h"], [15 * 3600 + 1200, "15 h"], [86400 * 3 + 7200, "3 d 2 h"], [86400 * 40, "40 d"]]) {
     assert.equal(plain(f.duration(s)), text);
   }
 });
@@ -89,4 +89,8 @@ test("score_beyondAThousand_isCut", () => {
   assert.equal(f.score(231.4), "231");
   assert.equal(f.score(12345), "> 999");
   assert.equal(f.score(-4.2), "\u22124.2");
+});
+
+test("ratio_oneDigitBelowTen_noneAbove", () => {
+  assert.deepEqual([0, 0.04, 0.26, 2, 4.12, 9.96, 16.4, 999.6, 5e6].map(f.ratio), ["0.0\u00d7", "0.0\u00d7", "0.3\u00d7", "2.0\u00d7", "4.1\u00d7", "10\u00d7", "16\u00d7", "> 999\u00d7", "> 999\u00d7"]);
 });

@@ -64,10 +64,11 @@ test("tableRows_columns_becomeRowsWithWhatFollowsFromThem", () => {
   const none = { delta_allocs: null, delta_frees: null, delta_bytes: null, cohort_bytes: null, cohort_hosts: null, score: null };
   const { items, ...told } = tableRows({
     ...head, nonpaged_rows: 2, dictionaries: { driver: ["a.sys"], description: [] },
-    columns: { tag: ["Aaaa", "Bbbb", "Aaaa"], allocs: [10, 4, null], frees: [2, 4294967295, 1], bytes: [400, null, 7], ...none, driver: [null, 0, 0], description: null },
+    columns: { tag: ["Aaaa", "Bbbb", "Aaaa", "Cccc"], allocs: [10, 4, null, 3000000000], frees: [2, 4294967295, 1, 0], bytes: [400, null, 7, null], ...none, driver: [null, 0, 0, null], description: null },
   });
   assert.deepEqual(told, head);
   assert.deepEqual(items.map((r) => [r.tag, r.pool, r.outstanding, r.bytes_per_alloc, r.driver, r.description, r.delta_bytes, r.cohort_hosts]), [
     ["Aaaa", "nonpaged", 8, 50, null, null, null, 0], ["Bbbb", "nonpaged", 5, null, "a.sys", null, null, 0], ["Aaaa", "paged", null, null, "a.sys", null, null, 0],
+    ["Cccc", "paged", 3000000000, null, null, null, null, 0],
   ]);
 });

@@ -90,11 +90,11 @@ function Line({ item, open, onOpen, inner = false }) {
     <th scope="row"><span class="badge">${t.kindNames[/** @type {"os"} */ (item.kind)]}</span> ${driver ? html`<a href=${"/drivers/" + encodeURIComponent(item.attribute.slice(7))}><${Name} value=${item.attribute.slice(7)} length=${36} /></a>` : html`<${Name} value=${attributeName(item.attribute)} length=${36} />`}</th>
     <td>${item.any_version ? html`<i>${t.anyVersion}</i>` : item.value === null ? html`<i>${t.unknownVersion}</i>` : html`<${Name} value=${attributeValue(item.attribute, item.value)} length=${40} />`}</td>
     <td class="explain-shares"><${ShareBars} item=${item} label=${explainCounts(item)} /><span class="small">${explainCounts(item)}</span></td>
-    <td class="number">${percent(item.separation)}</td>
-    <td class="number">${ratio(item.risk_ratio)}</td>
-    <td class="number nowrap">${ratio(item.risk_low)} \u2013 ${item.risk_high === null ? t.open : ratio(item.risk_high)}</td>
-    <td class="number">${small(item.q_value)}</td>
-    <td><span class=${"judged judged-" + item.verdict}>${t.verdicts[item.verdict]}</span></td>
+    <td data-label=${t.columns.separation} class="number">${percent(item.separation)}</td>
+    <td data-label=${t.columns.ratio} class="number">${ratio(item.risk_ratio)}</td>
+    <td data-label=${t.columns.range} class="number nowrap">${ratio(item.risk_low)} \u2013 ${item.risk_high === null ? t.open : ratio(item.risk_high)}</td>
+    <td data-label=${t.columns.q} class="number">${small(item.q_value)}</td>
+    <td data-label=${t.columns.verdict}><span class=${"judged judged-" + item.verdict}>${t.verdicts[item.verdict]}</span></td>
     <td><button type="button" class="button button-small no-print" aria-expanded=${open ? "true" : "false"} aria-label=${`${open ? t.hideHosts : t.showHosts}: ${visible(item.attribute)} ${visible(item.value ?? "")}`} onClick=${onOpen}>${open ? t.hideHosts : t.showHosts}</button></td>
   </tr>`;
 }
@@ -146,7 +146,7 @@ function Lines({ items, data, asked, sort, selection, measure }) {
     return html`<${Line} key=${id} item=${item} inner=${inner} open=${open.has(id)} onOpen=${() => turn(id)} />
       ${open.has(id) ? html`<tr key=${id + " hosts"} class="explain-open"><td colspan="9"><${Hosts} item=${item} selection=${selection} measure=${measure} /></td></tr>` : null}`;
   };
-  return html`<div class="table-wrap explain-wrap" tabindex="0" role="region" aria-label=${t.caption}><table class="table explain-table">
+  return html`<div class="table-wrap explain-wrap" tabindex="0" role="region" aria-label=${t.caption}><table class="table table-stack explain-table">
     <caption class="offscreen">${t.caption}</caption>
     <thead><tr>${COLUMNS.map(([key, by]) => {
       const on = by && (sort === by || sort === "-" + by);

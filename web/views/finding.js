@@ -38,9 +38,9 @@ function hostColumns(f, series) {
   return [
     { key: "name", label: h.name, sort: "name", cell: (x) => html`<${HostName} id=${x.id} name=${x.name} simulated=${x.simulated} />${x.muted_by ? html` <span class="badge badge-status-muted">${h.muted}</span>` : null}` },
     { key: "trend", label: h.trend, cell: (x) => html`<${Sparkline} t=${series?.t} values=${lines.get(x.id)} width=${96} height=${26} label=${lines.has(x.id) ? h.of(f.tag, visible(x.name ?? x.id)) : ""} />` },
-    { key: "bytes", label: h.holds, sort: "bytes", number: true, cell: (x) => html`<${Bytes} value=${x.bytes} />` },
+    { key: "bytes", label: f.tags.length > 1 ? h.holdsAll(f.tags.length) : h.holds, sort: "bytes", number: true, cell: (x) => html`<${Bytes} value=${x.bytes} />` },
     { key: "cohort", label: h.peers, sort: "cohort", number: true, hint: h.peersHint, cell: (x) => html`<span title=${x.cohort_hosts ? `${x.cohort_hosts} peers` : undefined}><${Bytes} value=${x.cohort_bytes} /></span>` },
-    { key: "score", label: h.score, sort: "score", number: true, cell: (x) => html`<${Score} value=${x.score} bytes=${x.bytes} peers=${x.cohort_bytes} hosts=${x.cohort_hosts} />` },
+    { key: "score", label: h.score, sort: "score", number: true, hint: h.scoreHint(f.tag), cell: (x) => html`<${Score} value=${x.score} bytes=${x.bytes} peers=${x.cohort_bytes} hosts=${x.cohort_hosts} />` },
     { key: "rate", label: h.growth, sort: "rate", number: true, cell: (x) => (x.rate_bytes_per_hour === 0 ? t.stats.none : rate(x.rate_bytes_per_hour)) },
     { key: "since", label: h.since, sort: "since", class: "nowrap", cell: (x) => html`<${Time} value=${x.since} />` },
     { key: "left", label: h.left, sort: "left", number: true, cell: (x) => {

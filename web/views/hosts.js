@@ -8,6 +8,7 @@ import { anyFaulty, filterFleet, filtersOf, sortFleet } from "../lib/fleet.js";
 import { chosenColumns, csvOf, HOST_COLUMNS, ndjsonOf } from "../lib/host_columns.js";
 import { saveText } from "../lib/save.js";
 import { en } from "../lib/en.js";
+import { usePhone } from "../components/width.js";
 import { FleetFilters } from "../components/fleet_filters.js";
 import { HostGrid } from "../components/hostgrid.js";
 import { Empty, Load, Skeleton } from "../components/states.js";
@@ -38,7 +39,8 @@ export default function Hosts({ route }) {
   const { resource, fleet, ids } = useFleet();
   const filters = filtersOf(route.query);
   const sort = route.query.get("sort") || "name";
-  const columns = useMemo(() => chosenColumns(route.query.get("cols")), [route.query.get("cols")]);
+  const phone = usePhone();
+  const columns = useMemo(() => chosenColumns(route.query.get("cols"), phone), [route.query.get("cols"), phone]);
   const found = useMemo(() => (fleet ? filterFleet(fleet, filters) : null), [fleet, ids, JSON.stringify(filters)]);
   const rows = useMemo(() => (fleet && found ? sortFleet(fleet, found.rows, sort) : null), [fleet, found, sort]);
   const filtered = Object.keys(filters).length > 0;

@@ -59,12 +59,12 @@ function Subject({ route, colour, group }) {
 function Summary({ groups, classes, onZoom }) {
   const shown = classes.map((_, k) => k).filter((k) => groups.some((g) => g.by[k] > 0)).sort((a, b) => classes[b].loud - classes[a].loud);
   return html`<div class="table-wrap" tabindex="0" role="region" aria-label=${t.summary}>
-    <table class="table table-compact" id="map-summary-table">
+    <table class="table table-compact table-stack" id="map-summary-table">
       <caption class="offscreen">${t.summary}</caption>
       <thead><tr><th scope="col">${t.groupHead}</th><th scope="col" class="number">${t.hostsHead}</th>${shown.map((k) => html`<th key=${k} scope="col" class="number"><${Sign} sign=${classes[k].sign} size=${12} /> ${classes[k].label}</th>`)}</tr></thead>
       <tbody>${groups.map((g, n) => html`<tr key=${n}>
         <th scope="row">${g.key !== null && groups.length > 1 ? html`<button type="button" class="link-button" onClick=${() => onZoom(/** @type {string} */ (g.key))}><${Name} value=${g.label} length=${48} /></button>` : html`<${Name} value=${g.label} length=${48} />`}</th>
-        <td class="number">${count(g.count)}</td>${shown.map((k) => html`<td key=${k} class="number">${g.by[k] ? count(g.by[k]) : html`<span class="muted">0</span>`}</td>`)}
+        <td class="number" data-label=${t.hostsHead}>${count(g.count)}</td>${shown.map((k) => html`<td key=${k} class="number" data-label=${classes[k].label}>${g.by[k] ? count(g.by[k]) : html`<span class="muted">0</span>`}</td>`)}
       </tr>`)}</tbody>
     </table>
   </div>`;

@@ -51,10 +51,11 @@ function Settings({ settings }) {
 function Partitions({ table }) {
   const most = Math.max(1, ...table.partitions.map((/** @type {any} */ p) => p.bytes));
   const now = Date.now();
+  const as = table.partitions.some((/** @type {any} */ p) => Date.parse(p.to) - Date.parse(p.from) < 86400000) ? "local" : "day";
   /** @type {import("../../components/table.js").Column[]} */
   const columns = [
-    { key: "from", label: t.from, class: "nowrap", cell: (p) => html`<${Time} value=${p.from} as="day" />` },
-    { key: "to", label: t.to, class: "nowrap", cell: (p) => html`<${Time} value=${p.to} as="day" /> ${Date.parse(p.from) > now ? html`<small class="muted">${t.ahead}</small>` : Date.parse(p.to) > now ? html`<small class="muted">${t.now}</small>` : null}` },
+    { key: "from", label: t.from, class: "nowrap", cell: (p) => html`<${Time} value=${p.from} as=${as} />` },
+    { key: "to", label: t.to, class: "nowrap", cell: (p) => html`<${Time} value=${p.to} as=${as} /> ${Date.parse(p.from) > now ? html`<small class="muted">${t.ahead}</small>` : Date.parse(p.to) > now ? html`<small class="muted">${t.now}</small>` : null}` },
     { key: "size", label: t.size, number: true, cell: (p) => html`<${Bytes} value=${p.bytes} />` },
     { key: "bar", label: "", class: "meter-cell wide-bar", cell: (p) => html`<${Meter} value=${p.bytes} max=${most} tone="plain" label=${t.shareOf(p.name)} />` },
     { key: "rows", label: t.rows, number: true, cell: (p) => html`<${Count} value=${p.rows} />` },
