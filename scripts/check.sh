@@ -13,12 +13,14 @@ jobs=$(nproc)
 # A lane runs beside the others: what it needs is built, and its logs and PostgreSQL are its own.
 lane=${CHECK_LANE:-}
 logs=build/check${lane:+/$lane}
+faults=$logs/faults.txt # what failed, told again at the end
 lane_pid=
 passed=0
 failed=0
 skipped=0
 pg_dir=
 mkdir -p "$logs"
+rm -f "$faults"
 
 finish() {
     [ -n "$lane_pid" ] && kill "$lane_pid" 2>/dev/null
@@ -30,9 +32,9 @@ trap 'exit 130' INT TERM
 
 say() { printf '== %s\n' "$*"; }
 
-# count NAME LOG STATUS: adds what the runner's closing lines say.
+# count NAME LOG STATUS SECONDS: adds what the runner's closing lines say.
 count() {
-    local name=$1 log=$2 status=$3 p=0 f=0 s=0 line
+    local name=$1 log=$2 status=$3 took=$4 p=0 f=0 s=0 line
     if line=$(grep -E '^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' "$log" | tail -1) && [ -n "$line" ]; then
         set -- $(echo "$line" | tr -cs '0-9' ' ')
         f=$(($3 + $4))
@@ -53,24 +55,28 @@ count() {
         f=1
     fi
     if [ "$f" != 0 ] || [ "$status" != 0 ]; then
-        grep -E '^ *not ok|:[FE]:|ERROR: |runtime error|disagree|^  (expected|got)|Sanitizer' "$log" | head -60
+        {
+            echo "-- $name"
+            grep -E '^ *not ok|^ *error: |\.mjs:[0-9]+:|:[FE]:|ERROR: |runtime error|disagree|^  (expected|got)|Sanitizer' "$log" | head -60
+        } | tee -a "$faults"
         echo "-- end of $log"
         tail -25 "$log"
     fi
-    printf '   %-10s %d passed, %d failed%s\n' "$name" "$p" "$f" "$([ "$s" != 0 ] && echo ", $s skipped")"
+    printf '   %-16s %5d passed, %d failed%s  %4d s\n' "$name" "$p" "$f" "$([ "$s" != 0 ] && echo ", $s skipped")" "$took"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
 # run NAME COMMAND...: output to a log, shown when it fails.
 run() {
-    local name=$1 log=$logs/$1.log status
+    local name=$1 log=$logs/$1.log status began=$SECONDS
     shift
     "$@" >"$log" 2>&1
     status=$?
-    count "$name" "$log" $status
+    count "$name" "$log" $status $((SECONDS - began))
 }
 
 build() {
+    local began=$SECONDS
     say "build ($*)"
     if ! make -s -j"$jobs" "$@" >"$logs/build.log" 2>&1; then
         grep -E 'error|Error|undefined' "$logs/build.log" | head -30
@@ -79,6 +85,7 @@ build() {
         echo "$passed passed, $((failed + 1)) failed"
         exit 1
     fi
+    [ $((SECONDS - began)) -lt 2 ] || printf '   %-16s %27d s\n' built $((SECONDS - began))
 }
 
 private_pg() {
@@ -241,12 +248,17 @@ all)
     wait "$lane_pid"
     lane_pid=
     sed '/^$/d' "$logs/agent-lane.log"
+    [ ! -e "$logs/agent/faults.txt" ] || cat "$logs/agent/faults.txt" >>"$faults"
     # Its last line is "N passed, N failed[, N skipped]".
     set -- $(tail -1 "$logs/agent-lane.log" | tr -cs '0-9' ' ')
     passed=$((passed + ${1:-0})) failed=$((failed + ${2:-1})) skipped=$((skipped + ${3:-0}))
     ;;
 *) for part in ${what//,/ }; do "part_$part"; done ;;
 esac
+if [ -e "$faults" ] && [ -z "$lane" ]; then
+    say "what failed"
+    cut -c 1-300 "$faults" | head -80
+fi
 echo
 if [ "$skipped" != 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"

@@ -121,14 +121,21 @@ const measurePeer = (tools, peer, changed) => withPeer(tools, peer, (port) => {
 export const storedByVictoriaMetrics = (tools, command) => withPeer(tools, PEERS[0], async (port, folder, stop) => {
   const address = `http://127.0.0.1:${port}`;
   execFileSync("bash", ["-o", "pipefail", "-c", `${command} | curl -sSf -T - -H 'Stream-Mode: 1' '${address}/write'`], { cwd: tools.root });
-  for (const step of ["force_flush", "force_merge"]) await (await fetch(`${address}/internal/${step}`)).arrayBuffer();
   const merging = async () => {
     const text = await (await fetch(`${address}/metrics`)).text();
     return [...text.matchAll(/^vm_active_(?:force_)?merges(?:\{[^}]*\})? (\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
   };
-  while (await merging() > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+  const size = () => Number(execFileSync("du", ["-sb", "--total", "data", "indexdb"], { cwd: folder, encoding: "utf8" }).trim().split("\n").at(-1).split("\t")[0]);
+  // A merge that is asked for begins some time later: asked for until one more changes nothing.
+  for (let before = 0, now = size(); now !== before; ) {
+    before = now;
+    for (const step of ["force_flush", "force_merge"]) await (await fetch(`${address}/internal/${step}`)).arrayBuffer();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    while (await merging() > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    now = size();
+  }
   await stop();
-  return Number(execFileSync("du", ["-sb", "--total", "data", "indexdb"], { cwd: folder, encoding: "utf8" }).trim().split("\n").at(-1).split("\t")[0]);
+  return size();
 });
 
 /** Rates of the probe, and ours behind it, for one kind of document. */
