@@ -36,8 +36,8 @@ includes 'server/(store|http|api|ingest|state|jobs|report)/' server/chunk server
     rule 'chunk, analyze, diagnose, tagdict, known and fix are pure'
 includes 'server/(http|api)/' server/store server/ingest server/state server/jobs server/report |
     rule 'nothing below the API sees HTTP'
-grep -lE '^#include <libpq' -r common agent server --include='*.[ch]' | grep -v '^server/store/db[_a-z]*\.c$' |
-    rule 'libpq lives in server/store/db*.c alone'
+grep -lE '^#include <libpq' -r common agent server --include='*.[ch]' | grep -v '^server/store/db[_a-z]*\.[ch]$' |
+    rule 'libpq lives in server/store/db* alone'
 grep -lE '^#include <microhttpd' -r common agent server --include='*.[ch]' | grep -v '^server/http/' |
     rule 'libmicrohttpd lives in server/http alone'
 grep -nE '"(SELECT|INSERT|UPDATE|DELETE|WITH) ' -r common agent server --include='*.c' | grep -v '^server/store/' |

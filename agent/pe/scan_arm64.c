@@ -113,8 +113,7 @@ static void step_register(struct step *step)
     set(step, step->rd, value);
 }
 
-/* ---- memory
- * -------------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------- */
 
 static struct value load(const struct step *step, struct value base, uint32_t displacement)
 {
@@ -199,8 +198,7 @@ static void step_memory(struct step *step)
         write_back(step, displacement);
 }
 
-/* ---- branches
- * ------------------------------------------------------------------------------------ */
+/* ---- branches --------------------------------------------------------------- */
 
 /* The allocator that a stub at `target` jumps to: ADRP, LDR (or ADD and LDR), BR on one register.
  */

@@ -139,8 +139,7 @@ static struct value immediate_value(struct step *step)
     return value_const((uint32_t)bits);
 }
 
-/* ---- calls and jumps
- * ----------------------------------------------------------------------------- */
+/* ---- calls and jumps -------------------------------------------------------- */
 
 /* The allocator that a stub at `target` jumps to: jmp [slot], as import libraries have it. */
 static const struct scan_api *stub_api(const struct step *step, uint32_t target)
@@ -240,8 +239,7 @@ static void step_group_ff(struct step *step)
     }
 }
 
-/* ---- moves and arithmetic
- * ------------------------------------------------------------------------ */
+/* ---- moves and arithmetic --------------------------------------------------- */
 
 static void step_lea(struct step *step)
 {
@@ -414,8 +412,7 @@ static void step_move(struct step *step)
     }
 }
 
-/* ---- dispatch
- * -------------------------------------------------------------------------------------- */
+/* ---- dispatch --------------------------------------------------------------- */
 
 static void step_stack(struct step *step)
 {

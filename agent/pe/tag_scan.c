@@ -58,8 +58,7 @@ static bool looks_like_tag(uint32_t tag)
     return words >= 2;
 }
 
-/* ---- hits
- * ---------------------------------------------------------------------------------------- */
+/* ---- hits ------------------------------------------------------------------- */
 
 static struct tag_hit *find_hit(struct tag_scan *scan, uint32_t tag, enum tag_evidence evidence)
 {
@@ -127,8 +126,7 @@ static int compare_hits(const void *a, const void *b)
     return tag_compare(x->tag, y->tag);
 }
 
-/* ---- relocations: four bytes that the loader changes are an address
- * -------------------------------- */
+/* ---- relocations: four bytes that the loader changes are an address --------- */
 
 static bool next_block(const struct pe *pe, struct scan_relocations *cursor)
 {
@@ -171,8 +169,7 @@ bool scan_is_relocated(const struct pe *pe, struct scan_relocations *cursor, uin
     }
 }
 
-/* ---- sections
- * -------------------------------------------------------------------------------------- */
+/* ---- sections --------------------------------------------------------------- */
 
 static void prepare_pass(struct scanner *scanner)
 {
@@ -239,8 +236,7 @@ static void scan_bytes(struct scanner *scanner)
     }
 }
 
-/* ---- the driver as a whole
- * --------------------------------------------------------------------------- */
+/* ---- the driver as a whole -------------------------------------------------- */
 
 /* log2(x) * 1024 for x >= 1, from the position of the top bit and a line between powers: within
  * 0.09 of the logarithm, which is enough to tell 6 bits from 8. */

@@ -82,8 +82,7 @@ static void choose(const struct diagnosis *diagnosis, struct comparison *compari
         add(comparison, row->tag, row->pool, row->bytes);
 }
 
-/* ---- against the fleet
- * ------------------------------------------------------------------------------- */
+/* ---- against the fleet ------------------------------------------------------ */
 
 static size_t hosts_below(const struct fleet_view *view, const struct compared *item)
 {

@@ -57,8 +57,7 @@ static const struct list_spec spec = {
     .max_limit = LIST_LIMIT_MAX,
 };
 
-/* ---- counting
- * ----------------------------------------------------------------------------------------- */
+/* ---- counting --------------------------------------------------------------- */
 
 struct counts {
     uint32_t *of_fact; /* hosts that have it now */
@@ -212,8 +211,7 @@ static bool write_tag_list(const struct builds *builds, struct arena *arena, str
     return item->tags != NULL;
 }
 
-/* ---- findings
- * ----------------------------------------------------------------------------------------- */
+/* ---- findings --------------------------------------------------------------- */
 
 static double worst_of(const struct finding *finding)
 {
@@ -256,8 +254,7 @@ static void fill_findings(const struct finding_records *records, const struct bu
     }
 }
 
-/* ---- the list
- * ----------------------------------------------------------------------------------------- */
+/* ---- the list --------------------------------------------------------------- */
 
 static bool fill_one(const struct facts *facts, const struct build *builds, size_t from, size_t to,
                      const struct finding_records *records, struct arena *arena, struct item *item)

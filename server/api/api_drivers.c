@@ -21,8 +21,7 @@ static void write_tags(const char *const *tags, size_t count, struct strbuf *out
     json_close(out, ']');
 }
 
-/* ---- one driver
- * --------------------------------------------------------------------------------------- */
+/* ---- one driver ------------------------------------------------------------- */
 
 static bool same_version(const char *a, const char *b)
 {
@@ -221,8 +220,7 @@ enum status api_drivers_get(struct req *rq, struct resp *rs, struct err *err)
     return api_reply_json(rs, err);
 }
 
-/* ---- its hosts
- * ---------------------------------------------------------------------------------------- */
+/* ---- its hosts -------------------------------------------------------------- */
 
 struct host_item {
     const char *host_id;

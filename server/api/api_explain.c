@@ -9,8 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- what kind of fact
- * -------------------------------------------------------------------------------- */
+/* ---- what kind of fact ------------------------------------------------------ */
 
 enum kind { KIND_DRIVER, KIND_OS, KIND_HARDWARE, KIND_APP, KIND_STATE, KIND_OTHER, KIND_COUNT };
 static const char *const kind_texts[KIND_COUNT] = {"driver", "os",    "hardware",
@@ -51,8 +50,7 @@ static enum status query_kinds(const struct req *rq, unsigned *ret_kinds, struct
     return ST_OK;
 }
 
-/* ---- the ranked list
- * ---------------------------------------------------------------------------------- */
+/* ---- the ranked list -------------------------------------------------------- */
 
 struct item {
     int64_t id;
@@ -240,8 +238,7 @@ enum status api_explain(struct req *rq, struct resp *rs, struct err *err)
     return list_reply(rq, rs, &spec, &query, head.data, items, sizeof *items, count, err);
 }
 
-/* ---- the hosts behind a line
- * ------------------------------------------------------------------------- */
+/* ---- the hosts behind a line ------------------------------------------------ */
 
 static const char *const side_names[] = {"neither", "selected", "baseline"};
 

@@ -61,8 +61,7 @@ static bool same_text(const char *a, const char *b)
     return (a == NULL) == (b == NULL) && (a == NULL || strcmp(a, b) == 0);
 }
 
-/* ---- hosts
- * ------------------------------------------------------------------------------------------ */
+/* ---- hosts ------------------------------------------------------------------ */
 
 /* The driver whose versions count: the first among the causes, else the owner. Several owners are
  * not one driver. */
@@ -110,8 +109,7 @@ static void gather_host(struct db *db, struct fleet *fleet, const struct finding
     report->driver_version = driver_version(db, host->key, to->version_of, &to->arena);
 }
 
-/* ---- counts over the fleet
- * -------------------------------------------------------------------------- */
+/* ---- counts over the fleet -------------------------------------------------- */
 
 static bool in_finding(const struct finding *finding, const char *const *ids, const char *id)
 {
@@ -192,8 +190,7 @@ static enum status gather_counts(struct fleet *fleet, const struct finding *find
     return ST_OK;
 }
 
-/* ---- versions
- * --------------------------------------------------------------------------------------- */
+/* ---- versions --------------------------------------------------------------- */
 
 static void version_rates(const struct finding *finding, const struct gathered *to,
                           struct report_version *version)
@@ -237,8 +234,7 @@ static enum status gather_versions(struct db *db, const struct finding *finding,
     return ST_OK;
 }
 
-/* ---- series
- * ----------------------------------------------------------------------------------------- */
+/* ---- series ----------------------------------------------------------------- */
 
 static bool take_line(struct gathered *to, const double *line, size_t host,
                       struct report_series *series)

@@ -14,8 +14,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* ---- the list
- * --------------------------------------------------------------------------------------- */
+/* ---- the list --------------------------------------------------------------- */
 
 static const char *const kind_names[] = {"leak",       "level",       "plateau",
                                          "exhaustion", "handle_leak", "shift"};
@@ -200,8 +199,7 @@ enum status api_findings_list(struct req *rq, struct resp *rs, struct err *err)
     return list_reply(rq, rs, &spec, &query, NULL, items, sizeof *items, records.count, err);
 }
 
-/* ---- one finding
- * -------------------------------------------------------------------------------------- */
+/* ---- one finding ------------------------------------------------------------ */
 
 /* The part before the dot counts changes by people: that is what If-Match is about. The rest moves
  * with every pass, so that a polling page sees new evidence. */
@@ -334,8 +332,7 @@ enum status api_findings_get(struct req *rq, struct resp *rs, struct err *err)
     return status == ST_OK ? reply_finding(rq, db, rs, err) : status;
 }
 
-/* ---- PATCH
- * --------------------------------------------------------------------------------------------- */
+/* ---- PATCH ------------------------------------------------------------------ */
 
 #define NOTE_MAX 2000 /* bytes; chosen: a paragraph and a link */
 

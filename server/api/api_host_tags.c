@@ -85,8 +85,7 @@ static void request_done(struct table_request *request)
     host_moment_done(&request->before);
 }
 
-/* ---- rows
- * ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------- */
 
 /* Complete tables: a tag that was not there had no allocations yet. */
 static void row_deltas(const struct table_request *request, const struct snapshot_table *now,
@@ -188,8 +187,7 @@ static size_t rows_fill(const struct table_request *request, struct row_item *it
     return count;
 }
 
-/* ---- the reply
- * ------------------------------------------------------------------------------------ */
+/* ---- the reply -------------------------------------------------------------- */
 
 static void write_head(const struct table_request *request, struct strbuf *out)
 {
@@ -278,8 +276,7 @@ static enum status reply_table(const struct req *rq, struct resp *rs,
     return list_reply(rq, rs, &spec, &query, head.data, items, sizeof *items, count, err);
 }
 
-/* ---- as columns
- * ----------------------------------------------------------------------------------- */
+/* ---- as columns ------------------------------------------------------------- */
 
 /* What follows from other columns (outstanding, bytes of one allocation) is left to the reader. */
 struct table_column {
@@ -435,8 +432,7 @@ static enum status reply_columns(const struct req *rq, struct resp *rs,
     return api_reply_json(rs, err);
 }
 
-/* ---- the calls
- * ------------------------------------------------------------------------------------ */
+/* ---- the calls -------------------------------------------------------------- */
 
 typedef enum status (*reply_fn)(const struct req *rq, struct resp *rs,
                                 const struct table_request *request, struct err *err);

@@ -10,8 +10,7 @@
 
 #include <string.h>
 
-/* ---- out
- * -------------------------------------------------------------------------------------------- */
+/* ---- out -------------------------------------------------------------------- */
 
 enum state { STATE_STANDING, STATE_ENDED };
 static const char *const state_names[] = {"standing", "ended"};
@@ -92,8 +91,7 @@ static enum status reply_mute(struct db *db, int64_t id, struct resp *rs, struct
     return mute_etag(&mutes.items[0], rs, err);
 }
 
-/* ---- the list
- * --------------------------------------------------------------------------------------- */
+/* ---- the list --------------------------------------------------------------- */
 
 struct item {
     const struct mute *mute;
@@ -224,8 +222,7 @@ enum status api_mutes_get(struct req *rq, struct resp *rs, struct err *err)
     return status == ST_OK ? reply_mute(db, id, rs, err) : status;
 }
 
-/* ---- in
- * --------------------------------------------------------------------------------------------- */
+/* ---- in --------------------------------------------------------------------- */
 
 struct body {
     struct arena arena;

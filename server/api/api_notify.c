@@ -18,9 +18,7 @@ static void cleanup_json(json_t **json)
 }
 #define AUTO_JSON CLEANUP(cleanup_json)
 
-/* ---- out
- * ------------------------------------------------------------------------------------------
- */
+/* ---- out -------------------------------------------------------------------- */
 
 struct target_item {
     const struct notify_target *target;
@@ -215,9 +213,7 @@ enum status api_notify_get(struct req *rq, struct resp *rs, struct err *err)
     return status == ST_OK ? reply_target(db, id, NULL, rs, err) : status;
 }
 
-/* ---- in
- * -------------------------------------------------------------------------------------------
- */
+/* ---- in --------------------------------------------------------------------- */
 
 /* A text, or NULL for null. */
 static enum status read_text(const json_t *value, const char *field, const char **ret_text,
@@ -477,9 +473,7 @@ enum status api_notify_delete(struct req *rq, struct resp *rs, struct err *err)
     return ST_OK;
 }
 
-/* ---- the test button
- * ------------------------------------------------------------------------------
- */
+/* ---- the test button -------------------------------------------------------- */
 
 static void on_tested(void *arg, const struct notify_outcome *outcome)
 {

@@ -218,8 +218,7 @@ enum status api_tags_distribution(struct req *rq, struct resp *rs, struct err *e
     return status == ST_OK ? api_reply_json(rs, err) : status;
 }
 
-/* ---- by version of the owning drivers
- * ----------------------------------------------------------- */
+/* ---- by version of the owning drivers --------------------------------------- */
 
 #define OWNERS_MAX 12 /* chosen: a scan that finds a tag in more drivers tells of shared code */
 

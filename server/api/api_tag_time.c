@@ -18,8 +18,7 @@
 #define POINTS      168
 #define POINTS_MOST 1000
 
-/* ---- the heatmap
- * --------------------------------------------------------------------------------------- */
+/* ---- the heatmap ------------------------------------------------------------ */
 
 static void write_buckets(const struct tag_hours_buckets *buckets, struct strbuf *out)
 {
@@ -110,8 +109,7 @@ enum status api_tags_buckets(struct req *rq, struct resp *rs, struct err *err)
     return api_reply_json(rs, err);
 }
 
-/* ---- what moves with it
- * -------------------------------------------------------------------------------- */
+/* ---- what moves with it ----------------------------------------------------- */
 
 /* Chosen: the hosts with the most of the tag show how a leak's blocks go together; as many of the
  * others, evenly taken, keep what merely is on every host from looking alike. */

@@ -186,8 +186,7 @@ enum status api_tags_list(struct req *rq, struct resp *rs, struct err *err)
     return list_reply(rq, rs, &spec, &query, NULL, items, sizeof *items, count, err);
 }
 
-/* ---- all of them, as columns
- * --------------------------------------------------------------------------- */
+/* ---- all of them, as columns ------------------------------------------------ */
 
 /* A week as one character a point: 0..z of the tag's own highest, - where nothing is known. */
 static void write_spark(const struct trend *trend, struct strbuf *out)
@@ -268,8 +267,7 @@ enum status api_tags_table(struct req *rq, struct resp *rs, struct err *err)
     return api_reply_json(rs, err);
 }
 
-/* ---- one tag
- * ----------------------------------------------------------------------------------------- */
+/* ---- one tag ---------------------------------------------------------------- */
 
 static bool entry_matches(const struct tagdict_entry *entry, uint32_t tag)
 {
@@ -428,8 +426,7 @@ enum status api_tags_get(struct req *rq, struct resp *rs, struct err *err)
     return api_reply_json(rs, err);
 }
 
-/* ---- hourly figures
- * ------------------------------------------------------------------------------------ */
+/* ---- hourly figures --------------------------------------------------------- */
 
 static void write_column(struct strbuf *out, const char *name, const int64_t *values, size_t count)
 {

@@ -24,8 +24,7 @@ void driver_picture_done(struct driver_picture *picture)
     *picture = (struct driver_picture){0};
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------ */
+/* ---- reading ---------------------------------------------------------------- */
 
 static int by_version(const void *left, const void *right)
 {
@@ -118,8 +117,7 @@ const char *driver_picture_finding(const struct driver_picture *picture, const c
     return NULL;
 }
 
-/* ---- its tags
- * ----------------------------------------------------------------------------------------- */
+/* ---- its tags --------------------------------------------------------------- */
 
 static struct driver_own_tag *tag_of(struct driver_picture *picture, uint32_t tag)
 {
@@ -224,8 +222,7 @@ enum status driver_picture_tags(struct driver_picture *picture, const struct fac
     return ST_OK;
 }
 
-/* ---- judging
- * ----------------------------------------------------------------------------------------- */
+/* ---- judging ---------------------------------------------------------------- */
 
 void driver_judge(size_t count, const size_t *hosts, const size_t *blamed,
                   struct driver_judged *ret_judged)

@@ -23,8 +23,7 @@ void explain_selection_done(struct explain_selection *selection)
     *selection = (struct explain_selection){0};
 }
 
-/* ---- parameters
- * -------------------------------------------------------------------------------------- */
+/* ---- parameters ------------------------------------------------------------- */
 
 static enum status query_number(const struct req *rq, const char *name, double fallback,
                                 double *ret_value, struct err *err)
@@ -109,8 +108,7 @@ static enum status query_parameters(const struct req *rq, struct explain_selecti
     return status;
 }
 
-/* ---- facts as text
- * ------------------------------------------------------------------------------------ */
+/* ---- facts as text ---------------------------------------------------------- */
 
 #define DRIVER_PREFIX "driver/"
 
@@ -139,8 +137,7 @@ bool explain_fact_held(const struct facts *facts, const struct facts_host *host,
     return value == NULL ? fact->value[0] == '\0' : strcmp(value, fact->value) == 0;
 }
 
-/* ---- sides
- * -------------------------------------------------------------------------------------------- */
+/* ---- sides ------------------------------------------------------------------ */
 
 static void read_values(struct explain_selection *s)
 {

@@ -167,8 +167,7 @@ enum status finding_lines_read(struct db *db, struct fleet *fleet, const struct 
     return ST_OK;
 }
 
-/* ---- GET /findings/{id}/series
- * ---------------------------------------------------------------------- */
+/* ---- GET /findings/{id}/series ---------------------------------------------- */
 
 static void write_line(struct strbuf *out, const char *name, const double *line, size_t points)
 {

@@ -81,8 +81,7 @@ unsigned measure_band(const struct host_state *host)
     return cohort_band(uptime_us(host));
 }
 
-/* ---- spread
- * ------------------------------------------------------------------------------------------ */
+/* ---- spread ----------------------------------------------------------------- */
 
 static int by_value(const void *left, const void *right)
 {

@@ -22,8 +22,7 @@ const char *const fix_growth_names[] = {"stopped", "growing", "too_early", "unme
 const char *const fix_verdict_names[] = {"nobody_moved", "too_early", "too_few",
                                          "works",        "fails",     "unclear"};
 
-/* ---- who moved
- * -------------------------------------------------------------------------------------- */
+/* ---- who moved -------------------------------------------------------------- */
 
 enum fix_move fix_move_of(const struct fix_fact *facts, size_t count, const char *bad,
                           int64_t affected_us, const char **ret_to, int64_t *ret_changed_us)
@@ -50,8 +49,7 @@ enum fix_move fix_move_of(const struct fix_fact *facts, size_t count, const char
     return FIX_MOVED;
 }
 
-/* ---- how fast
- * ---------------------------------------------------------------------------------------- */
+/* ---- how fast --------------------------------------------------------------- */
 
 static const struct fix_rate unknown_rate = {NAN, NAN, NAN, 0};
 
@@ -139,8 +137,7 @@ void fix_judge_host(struct fix_host *host, const struct fix_series *series)
                                                                                  : FIX_STOPPED;
 }
 
-/* ---- exact figures
- * ----------------------------------------------------------------------------------- */
+/* ---- exact figures ---------------------------------------------------------- */
 
 static double log_choose(double n, double k)
 {
@@ -179,8 +176,7 @@ void fix_interval(size_t k, size_t n, double *ret_low, double *ret_high)
     *ret_high = n == 0 ? NAN : k == n ? 1 : solve(k, n, 0.025);
 }
 
-/* ---- the verdict
- * ------------------------------------------------------------------------------------- */
+/* ---- the verdict ------------------------------------------------------------ */
 
 static void add_host(struct fix_group *group, const struct fix_host *host, double *before,
                      double *after)

@@ -50,8 +50,7 @@ static void group_done(struct group *group)
     free(group->keyframes);
 }
 
-/* ---- the transaction
- * ----------------------------------------------------------------------------- */
+/* ---- the transaction -------------------------------------------------------- */
 
 static enum status update_hosts(struct group *group, struct err *err)
 {
@@ -102,8 +101,7 @@ static enum status transaction(struct db *db, void *arg, struct err *err)
     return status;
 }
 
-/* ---- partitions
- * ---------------------------------------------------------------------------------- */
+/* ---- partitions ------------------------------------------------------------- */
 
 static bool day_is_known(const struct known_days *days, int64_t day)
 {
@@ -143,8 +141,7 @@ static enum status make_partitions(struct group *group, struct known_days *days,
     return ST_OK;
 }
 
-/* ---- commit
- * -------------------------------------------------------------------------------------- */
+/* ---- commit ----------------------------------------------------------------- */
 
 static struct ingest_mark mark_of(const struct work *work)
 {

@@ -15,8 +15,7 @@
  * options.keyframe_us asks for less often. */
 #define CHAIN_LIMIT 24
 
-/* ---- is it held already?
- * ------------------------------------------------------------------------- */
+/* ---- is it held already? ---------------------------------------------------- */
 
 static bool is_newer(const struct ingest_host *row, const struct snapshot *s)
 {
@@ -66,8 +65,7 @@ static enum status is_held(struct group *group, const struct work *work, const s
     return ST_OK;
 }
 
-/* ---- what does it rest on?
- * ----------------------------------------------------------------------- */
+/* ---- what does it rest on? -------------------------------------------------- */
 
 static bool base_is(const struct base *base, const struct snapshot *s)
 {
@@ -185,16 +183,15 @@ static enum status complete_tables(const struct base *base, const struct snapsho
     return ST_OK;
 }
 
-/* ---- facts
- * --------------------------------------------------------------------------------------- */
+/* ---- facts ------------------------------------------------------------------ */
 
 static enum status take_attributes(struct group *group, struct work *work, const struct snapshot *s,
                                    bool *ret_current, struct err *err)
 {
     struct ingest_host *row = &work->row;
-    unsigned char digest[STORE_DIGEST_BYTES];
+    unsigned char digest[FACTS_DIGEST_BYTES];
     bool late = row->attributes_at_us != TIME_UNKNOWN && s->taken_at_us < row->attributes_at_us;
-    store_attributes_digest(s, digest);
+    facts_attributes_digest(s, digest);
     bool same =
         row->has_attributes_digest && memcmp(row->attributes_digest, digest, sizeof digest) == 0;
     *ret_current = !late;
@@ -214,9 +211,9 @@ static enum status take_drivers(struct group *group, struct work *work, struct i
 {
     const struct snapshot *s = item->snapshot;
     struct ingest_host *row = &work->row;
-    unsigned char digest[STORE_DIGEST_BYTES];
+    unsigned char digest[FACTS_DIGEST_BYTES];
     bool late = row->drivers_at_us != TIME_UNKNOWN && s->taken_at_us < row->drivers_at_us;
-    store_drivers_digest(s, digest);
+    facts_drivers_digest(s, digest);
     bool same = row->has_drivers_digest && memcmp(row->drivers_digest, digest, sizeof digest) == 0;
     enum status status = ST_OK;
     struct driver_files unscanned = {0};
@@ -276,8 +273,7 @@ static enum status take_facts(struct group *group, struct work *work, struct ing
     return status;
 }
 
-/* ---- one document
- * -------------------------------------------------------------------------------- */
+/* ---- one document ----------------------------------------------------------- */
 
 static bool keyframe_due(const struct group *group, const struct base *base,
                          const struct snapshot *s)

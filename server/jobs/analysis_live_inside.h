@@ -16,8 +16,8 @@ struct entry {
     bool news;         /* documents since it was stored */
     int64_t since_us;  /* when that became so, or when it was read last */
     int64_t stored_us; /* received_at of its checkpoint; TIME_UNKNOWN: it has none */
-    unsigned char attributes[STORE_FACTS_DIGEST];
-    unsigned char drivers[STORE_FACTS_DIGEST];
+    unsigned char attributes[FACTS_DIGEST_BYTES];
+    unsigned char drivers[FACTS_DIGEST_BYTES];
 };
 
 struct analysis_live {

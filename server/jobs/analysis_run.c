@@ -13,8 +13,7 @@
 
 #define LEASE_WAIT_US (30 * US_PER_SECOND)
 
-/* ---- one host's history, copied out of the walk
- * ---------------------------------------------------------- */
+/* ---- one host's history, copied out of the walk ----------------------------- */
 
 struct history {
     struct arena arena;

@@ -58,8 +58,7 @@ struct jobs {
     bool behind;                       /* the thread's: hosts wait to be read */
 };
 
-/* ---- the lock
- * --------------------------------------------------------------------------------------------- */
+/* ---- the lock --------------------------------------------------------------- */
 
 static void note_leader(struct jobs *jobs, bool leader)
 {
@@ -99,8 +98,7 @@ static void give_lock(struct jobs *jobs)
     drop_lock(jobs);
 }
 
-/* ---- the parts of a pass
- * ------------------------------------------------------------------------------------ */
+/* ---- the parts of a pass ---------------------------------------------------- */
 
 #define FAULTS_LOGGED 10 /* a pass; the command line tells all of them */
 
@@ -351,8 +349,7 @@ static void refresh(struct jobs *jobs)
         log_err("the number of recent snapshots stays as it was", &err);
 }
 
-/* ---- the thread
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------- */
 
 static void wait_us(struct jobs *jobs, int64_t us)
 {

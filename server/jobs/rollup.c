@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- collecting
- * ----------------------------------------------------------------------------------------- */
+/* ---- collecting ------------------------------------------------------------- */
 
 struct values {
     uint64_t key; /* pool << 32 | tag */
@@ -197,8 +196,7 @@ enum status rollup_hour_rows(struct rollup_hour *hour, struct rollup_row **ret_r
     return ST_OK;
 }
 
-/* ---- one batch of hours
- * ------------------------------------------------------------------------------------ */
+/* ---- one batch of hours ----------------------------------------------------- */
 
 #define BATCH_MAX   24
 #define BATCH_BYTES (192u << 20) /* of values at once; chosen */
@@ -278,9 +276,7 @@ static enum status batch_run(struct db *db, const struct store_host_refs *refs, 
     return status;
 }
 
-/* ---- the pass
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the pass --------------------------------------------------------------- */
 
 #define MARK "rollup"
 /* A transaction may commit rows after others with a newer received_at were seen: look back. */

@@ -254,9 +254,7 @@ static void write_generic(const struct notify_message *message, struct strbuf *o
     json_close(out, '}');
 }
 
-/* ---- alertmanager: the body that its own webhook receiver gets, version 4
- * ------------------------
- */
+/* ---- alertmanager: the body that its own webhook receiver gets, version 4 --- */
 
 /* A test is an alert that ends as it begins: no receiver keeps it open. */
 static bool firing(const struct notify_message *message)
@@ -342,9 +340,7 @@ static void write_alertmanager(const struct notify_message *message, struct strb
     json_close(out, '}');
 }
 
-/* ---- chats: plain text only, so that nothing is read as markup
- * ------------------------------------
- */
+/* ---- chats: plain text only, so that nothing is read as markup -------------- */
 
 static void slack_text(const char *name, const char *text, struct strbuf *out)
 {
@@ -495,9 +491,7 @@ void notify_body_write(enum notify_kind kind, const struct notify_message *messa
         writers[kind](message, out);
 }
 
-/* ---- mail
- * -----------------------------------------------------------------------------------------
- */
+/* ---- mail ------------------------------------------------------------------- */
 
 static void put_evidence(struct strbuf *out, const struct notify_message *message)
 {

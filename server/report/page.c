@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- escaping
- * ----------------------------------------------------------------------------------------- */
+/* ---- escaping --------------------------------------------------------------- */
 
 /* Control characters, and marks that turn the direction of a line or take no room (U+200B to
  * U+200F, U+202A to U+202E, U+2060 to U+2069, U+FEFF), are shown as what they are. */
@@ -90,8 +89,7 @@ static void page_raw(struct page *page, const char *markdown, const char *html)
     strbuf_puts(page->out, page->format == PAGE_HTML ? html : markdown);
 }
 
-/* ---- blocks
- * ---------------------------------------------------------------------------------------------- */
+/* ---- blocks ----------------------------------------------------------------- */
 
 /* Plain and printable: a vendor reads it in whatever opens it. */
 static const char style[] =

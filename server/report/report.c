@@ -12,8 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- texts
- * -------------------------------------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------------ */
 
 /* All short texts of this file: numbers with units, times, one host alias. */
 #define SHORT_MAX REPORT_ALIAS_MAX
@@ -94,8 +93,7 @@ static void say(struct writer *to, const char *text, bool item)
         page_paragraph(&to->page, plain.data);
 }
 
-/* ---- sections
- * ------------------------------------------------------------------------------------------ */
+/* ---- sections --------------------------------------------------------------- */
 
 static void row2(struct page *page, const char *what, const char *value)
 {

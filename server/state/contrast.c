@@ -41,8 +41,7 @@ static void work_done(struct work *work)
     free(work->memos);
 }
 
-/* ---- counting
- * ---------------------------------------------------------------------------------------- */
+/* ---- counting --------------------------------------------------------------- */
 
 static void count_host(struct work *work, size_t at)
 {
@@ -69,8 +68,7 @@ static void count_host(struct work *work, size_t at)
     }
 }
 
-/* ---- judging
- * ----------------------------------------------------------------------------------------- */
+/* ---- judging ---------------------------------------------------------------- */
 
 static bool same_table(const struct exact_table *a, const struct exact_table *b)
 {
@@ -232,8 +230,7 @@ static enum status judge_all(struct work *work, struct contrast *contrast)
     return ST_OK;
 }
 
-/* ---- all of it
- * --------------------------------------------------------------------------------------- */
+/* ---- all of it -------------------------------------------------------------- */
 
 void contrast_done(struct contrast *contrast)
 {

@@ -57,8 +57,7 @@ double exact_least_p(const struct exact_table *t)
     return a < b ? a : b;
 }
 
-/* ---- shares
- * ------------------------------------------------------------------------------------------ */
+/* ---- shares ----------------------------------------------------------------- */
 
 #define FRACTION_STEPS 300
 #define ROOT_STEPS     60

@@ -50,8 +50,7 @@ struct facts_cache {
     struct fact_file *files;
 };
 
-/* ---- growing
- * ----------------------------------------------------------------------------------------- */
+/* ---- growing ---------------------------------------------------------------- */
 
 static void *list_add(struct list *list, size_t size)
 {
@@ -128,8 +127,7 @@ static void index_done(struct index *index)
     *index = (struct index){0};
 }
 
-/* ---- one fact
- * ---------------------------------------------------------------------------------------- */
+/* ---- one fact --------------------------------------------------------------- */
 
 /* What a row says, borrowed from the result. */
 struct told {
@@ -252,8 +250,7 @@ static uint32_t put_fact(struct facts_cache *cache, const struct told *told)
     return ok ? place : FACT_NONE;
 }
 
-/* ---- hosts
- * ------------------------------------------------------------------------------------------- */
+/* ---- hosts ------------------------------------------------------------------ */
 
 static void host_clear(struct facts_host *host)
 {
@@ -354,8 +351,8 @@ static enum status read_batch(struct facts_cache *cache, struct db *db,
         attribute += known;
         driver += loaded;
         if (status == ST_OK) {
-            memcpy(host->digests[0], marks[i]->attributes, STORE_FACTS_DIGEST);
-            memcpy(host->digests[1], marks[i]->drivers, STORE_FACTS_DIGEST);
+            memcpy(host->digests[0], marks[i]->attributes, FACTS_DIGEST_BYTES);
+            memcpy(host->digests[1], marks[i]->drivers, FACTS_DIGEST_BYTES);
         }
     }
     publish(cache, cache->view.host_count);
@@ -364,14 +361,13 @@ static enum status read_batch(struct facts_cache *cache, struct db *db,
                               : status;
 }
 
-/* ---- what moved
- * -------------------------------------------------------------------------------------- */
+/* ---- what moved ------------------------------------------------------------- */
 
 static bool has_moved(const struct facts_host *host, const struct store_facts_mark *mark)
 {
     return host->facts == NULL ||
-           memcmp(host->digests[0], mark->attributes, STORE_FACTS_DIGEST) != 0 ||
-           memcmp(host->digests[1], mark->drivers, STORE_FACTS_DIGEST) != 0;
+           memcmp(host->digests[0], mark->attributes, FACTS_DIGEST_BYTES) != 0 ||
+           memcmp(host->digests[1], mark->drivers, FACTS_DIGEST_BYTES) != 0;
 }
 
 /* The hosts of the database, in its order; those held already keep what they have. */
@@ -516,8 +512,7 @@ static enum status refresh(struct facts_cache *cache, struct db *db, struct err 
     return ST_OK;
 }
 
-/* ---- in and out
- * -------------------------------------------------------------------------------------- */
+/* ---- in and out ------------------------------------------------------------- */
 
 struct facts_cache *facts_cache_new(void)
 {
@@ -583,8 +578,7 @@ void facts_release(const struct facts *facts)
     pthread_rwlock_unlock(&cache->lock);
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------- */
 
 const struct facts_host *facts_host(const struct facts *facts, int64_t key)
 {

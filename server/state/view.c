@@ -60,8 +60,7 @@ void fleet_view_release(struct fleet_view *view)
         view_free(view);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------- */
 
 size_t fleet_view_tag(const struct fleet_view *view, enum pool pool, uint32_t tag)
 {
@@ -124,8 +123,7 @@ double view_peer_score(const struct view_peer *peer, uint64_t bytes)
     return robust_score((double)bytes, peer->median, peer->mad);
 }
 
-/* ---- the cache
- * ------------------------------------------------------------------------------------ */
+/* ---- the cache -------------------------------------------------------------- */
 
 struct fleet_view_cache {
     struct fleet *fleet;

@@ -60,8 +60,7 @@ void finding_doc_write(const struct finding *finding, struct strbuf *out)
     strbuf_puts(out, "]}");
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------- */
 
 static void cleanup_json(json_t **json)
 {

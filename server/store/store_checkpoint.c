@@ -67,7 +67,7 @@ enum status store_checkpoints_put(struct db *db, const struct store_checkpoint *
         columns.data[i] = item->attributes;
         columns.data[count + i] = item->drivers;
         columns.data[2 * count + i] = item->kept;
-        columns.lengths[i] = columns.lengths[count + i] = STORE_FACTS_DIGEST;
+        columns.lengths[i] = columns.lengths[count + i] = FACTS_DIGEST_BYTES;
         columns.lengths[2 * count + i] = item->length;
     }
     db_p_i64_array(&params, columns.keys, count);
@@ -107,8 +107,8 @@ enum status store_checkpoints_read(struct db *db, store_checkpoint_fn fn, void *
             struct store_checkpoint one = {.key = db_i64(result, i, 0),
                                            .host_id = db_text(result, i, 1),
                                            .received_us = db_time(result, i, 2)};
-            store_facts_digest(result, i, 3, one.attributes);
-            store_facts_digest(result, i, 4, one.drivers);
+            facts_digest_read(result, i, 3, one.attributes);
+            facts_digest_read(result, i, 4, one.drivers);
             one.kept = db_bytes(result, i, 5, &one.length);
             after = one.key;
             status = fn(&one, arg);

@@ -7,14 +7,14 @@
 #define SERVER_STORE_STORE_CHECKPOINT_H
 
 #include "server/store/db.h"
-#include "server/store/store_facts.h"
+#include "server/store/facts_digest.h"
 
 struct store_checkpoint {
     int64_t key;
     const char *host_id; /* only told when read */
     int64_t received_us; /* what was received up to then is in it */
-    unsigned char attributes[STORE_FACTS_DIGEST];
-    unsigned char drivers[STORE_FACTS_DIGEST];
+    unsigned char attributes[FACTS_DIGEST_BYTES];
+    unsigned char drivers[FACTS_DIGEST_BYTES];
     const void *kept;
     size_t length;
 };

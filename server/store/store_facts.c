@@ -32,16 +32,6 @@ static const struct stmt statements[] = {
 const struct stmt_table store_facts_statements = {statements,
                                                   sizeof statements / sizeof *statements};
 
-void store_facts_digest(const struct db_result *result, size_t row, size_t column,
-                        unsigned char ret_digest[STORE_FACTS_DIGEST])
-{
-    size_t length = 0;
-    const void *digest = db_bytes(result, row, column, &length);
-
-    if (digest != NULL && length == STORE_FACTS_DIGEST)
-        memcpy(ret_digest, digest, length);
-}
-
 enum status store_facts_marks(struct db *db, struct store_facts_mark **ret_marks, size_t *ret_count,
                               struct err *err)
 {
@@ -58,8 +48,8 @@ enum status store_facts_marks(struct db *db, struct store_facts_mark **ret_marks
     for (size_t i = 0; i < count; i++) {
         marks[i].key = db_i64(result, i, 0);
         marks[i].first_seen_us = db_time(result, i, 1);
-        store_facts_digest(result, i, 2, marks[i].attributes);
-        store_facts_digest(result, i, 3, marks[i].drivers);
+        facts_digest_read(result, i, 2, marks[i].attributes);
+        facts_digest_read(result, i, 3, marks[i].drivers);
     }
     *ret_marks = marks;
     *ret_count = count;

@@ -9,20 +9,14 @@
 
 #include "common/arena.h"
 #include "server/store/db.h"
-#include "server/store/store_ingest.h"
-
-#define STORE_FACTS_DIGEST STORE_DIGEST_BYTES
-
-/* A digest column, nothing where that is NULL. */
-void store_facts_digest(const struct db_result *result, size_t row, size_t column,
-                        unsigned char ret_digest[STORE_FACTS_DIGEST]);
+#include "server/store/facts_digest.h"
 
 /* One row per host that has sent a snapshot, by key. All zeroes where nothing was told. */
 struct store_facts_mark {
     int64_t key;
     int64_t first_seen_us;
-    unsigned char attributes[STORE_FACTS_DIGEST];
-    unsigned char drivers[STORE_FACTS_DIGEST];
+    unsigned char attributes[FACTS_DIGEST_BYTES];
+    unsigned char drivers[FACTS_DIGEST_BYTES];
 };
 /* ret_marks is owned by caller (free). */
 enum status store_facts_marks(struct db *db, struct store_facts_mark **ret_marks, size_t *ret_count,

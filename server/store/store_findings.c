@@ -88,8 +88,7 @@ void finding_records_done(struct finding_records *records)
     *records = (struct finding_records){0};
 }
 
-/* ---- rows to records
- * ------------------------------------------------------------------------------ */
+/* ---- rows to records -------------------------------------------------------- */
 
 static const char *keep(struct arena *arena, const char *text, bool *failed)
 {
@@ -257,8 +256,7 @@ static enum status read_records(struct db *db, const struct db_result *result, s
     return ST_OK;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------- */
 
 static const char *status_text(unsigned value)
 {

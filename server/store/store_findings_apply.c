@@ -127,8 +127,7 @@ static enum status tell(struct db *db, const struct apply *apply, const char *id
     return store_notify_change(db, &change, err);
 }
 
-/* ---- one finding
- * -------------------------------------------------------------------------------------- */
+/* ---- one finding ------------------------------------------------------------ */
 
 static enum status write_row(struct db *db, const struct apply *apply,
                              const struct finding *finding, const struct verdict *verdict,
@@ -266,8 +265,7 @@ static enum status write_hosts(struct db *db, const struct finding *finding,
     return db_exec(db, &statements[FINDINGS_HOSTS_ADD], &params, NULL, err);
 }
 
-/* ---- the life cycle
- * ------------------------------------------------------------------------------------ */
+/* ---- the life cycle --------------------------------------------------------- */
 
 struct present {
     bool known;

@@ -48,8 +48,7 @@ enum {
 const struct stmt_table store_findings_patch_statements = {statements, sizeof statements /
                                                                            sizeof statements[0]};
 
-/* ---- which status may follow which
- * ----------------------------------------------------------------- */
+/* ---- which status may follow which ------------------------------------------ */
 
 enum step { STEP_NO, STEP_SAME, STEP_YES };
 
@@ -76,8 +75,7 @@ bool finding_may_step(enum finding_status from, enum finding_status to)
            steps[from][to] != STEP_NO;
 }
 
-/* ---- one change
- * ---------------------------------------------------------------------------------------- */
+/* ---- one change ------------------------------------------------------------- */
 
 struct patch_call {
     const char *id;

@@ -7,7 +7,6 @@
 #include "server/store/snapshot_columns.h"
 #include "server/store/store_driver_files.h"
 
-#include <sodium.h>
 #include <string.h>
 
 enum {
@@ -244,17 +243,6 @@ const struct stmt_table store_ingest_statements = {statements,
 
 /* ---- hosts ----------------------------------------------------------------- */
 
-static bool digest_read(const struct db_result *result, size_t row, size_t column,
-                        unsigned char ret_digest[STORE_DIGEST_BYTES])
-{
-    size_t length;
-    const void *digest = db_bytes(result, row, column, &length);
-    if (digest == NULL || length != STORE_DIGEST_BYTES)
-        return false;
-    memcpy(ret_digest, digest, length);
-    return true;
-}
-
 static void host_read(const struct db_result *result, size_t row, struct ingest_host *host)
 {
     host->key = db_i64(result, row, 0);
@@ -264,9 +252,9 @@ static void host_read(const struct db_result *result, size_t row, struct ingest_
     host->keyframe_at_us = db_time(result, row, 7);
     host->chain = db_i64(result, row, 8);
     host->attributes_at_us = db_time(result, row, 9);
-    host->has_attributes_digest = digest_read(result, row, 10, host->attributes_digest);
+    host->has_attributes_digest = facts_digest_read(result, row, 10, host->attributes_digest);
     host->drivers_at_us = db_time(result, row, 11);
-    host->has_drivers_digest = digest_read(result, row, 12, host->drivers_digest);
+    host->has_drivers_digest = facts_digest_read(result, row, 12, host->drivers_digest);
     host->live_boot_at_us = db_time(result, row, 13);
     host->live_taken_at_us = db_time(result, row, 14);
     /* A row without keyframe has just been made, or its agent has enrolled: no snapshot yet. */
@@ -400,7 +388,7 @@ static void host_columns_put(struct host_columns *columns, size_t i, const struc
     columns->version[i] = host->agent.version;
     columns->attributes[i] = host->has_attributes_digest ? host->attributes_digest : NULL;
     columns->drivers[i] = host->has_drivers_digest ? host->drivers_digest : NULL;
-    columns->lengths[i] = STORE_DIGEST_BYTES;
+    columns->lengths[i] = FACTS_DIGEST_BYTES;
     columns->told[i] = host->agent.present;
     columns->simulated[i] = host->agent.simulated;
 }
@@ -669,51 +657,4 @@ enum status store_ingest_boot_seen(struct db *db, int64_t host_key, int64_t boot
     if (status == ST_OK)
         *ret_received_at_us = db_time(result, 0, 0);
     return status;
-}
-
-/* A text with its end, or a byte that no text has for NULL. */
-static void digest_text(crypto_generichash_state *state, const char *text)
-{
-    if (text == NULL)
-        crypto_generichash_update(state, (const unsigned char *)"\xff", 1);
-    else
-        crypto_generichash_update(state, (const unsigned char *)text, strlen(text) + 1);
-}
-
-void store_attributes_digest(const struct snapshot *snapshot,
-                             unsigned char ret_digest[STORE_DIGEST_BYTES])
-{
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, STORE_DIGEST_BYTES);
-    for (size_t i = 0; i < snapshot->attribute_count; i++) {
-        digest_text(&state, snapshot->attributes[i].name);
-        digest_text(&state, snapshot->attributes[i].value);
-    }
-    crypto_generichash_final(&state, ret_digest, STORE_DIGEST_BYTES);
-}
-
-void store_drivers_digest(const struct snapshot *snapshot,
-                          unsigned char ret_digest[STORE_DIGEST_BYTES])
-{
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, STORE_DIGEST_BYTES);
-    for (size_t i = 0; i < snapshot->driver_count; i++) {
-        const struct snapshot_driver *driver = &snapshot->drivers[i];
-        digest_text(&state, driver->name);
-        digest_text(&state, driver->version);
-        digest_text(&state, driver->company);
-        /* What older agents do not tell is left out, so that their digests stay what they were. */
-        if (driver->sha256 != NULL || driver->product != NULL || driver->symbols != NULL) {
-            digest_text(&state, driver->sha256);
-            digest_text(&state, driver->product);
-            digest_text(&state, driver->symbols);
-            crypto_generichash_update(&state, (const unsigned char *)&driver->has_tags, 1);
-        }
-        uint64_t count = driver->tag_count;
-        crypto_generichash_update(&state, (const unsigned char *)&count, sizeof count);
-        if (count > 0)
-            crypto_generichash_update(&state, (const unsigned char *)driver->tags,
-                                      driver->tag_count * sizeof *driver->tags);
-    }
-    crypto_generichash_final(&state, ret_digest, STORE_DIGEST_BYTES);
 }

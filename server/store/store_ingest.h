@@ -9,8 +9,7 @@
 
 #include "common/snapshot.h"
 #include "server/store/db.h"
-
-#define STORE_DIGEST_BYTES 16
+#include "server/store/facts_digest.h"
 
 /* What the host row says about the newest snapshot and facts. key 0: no such host yet. */
 struct ingest_host {
@@ -28,8 +27,8 @@ struct ingest_host {
     int64_t drivers_at_us;
     bool has_attributes_digest;
     bool has_drivers_digest;
-    unsigned char attributes_digest[STORE_DIGEST_BYTES];
-    unsigned char drivers_digest[STORE_DIGEST_BYTES];
+    unsigned char attributes_digest[FACTS_DIGEST_BYTES];
+    unsigned char drivers_digest[FACTS_DIGEST_BYTES];
     struct snapshot_agent agent; /* to be written; not present: keep */
     int64_t live_boot_at_us;     /* boot that the agent posts under, by arrival; see group.c */
     int64_t live_taken_at_us;    /* newest taken_at of it; TIME_UNKNOWN: none yet */
@@ -92,10 +91,5 @@ enum status store_ingest_drivers(struct db *db, int64_t host_key, const struct s
 #define STORE_BOOT_SLACK_US (2 * US_PER_MINUTE) /* as the analysis: the same boot */
 enum status store_ingest_boot_seen(struct db *db, int64_t host_key, int64_t boot_at_us,
                                    int64_t *ret_received_at_us, struct err *err) MUST_CHECK;
-/* To tell whether a document's facts are the known ones. */
-void store_attributes_digest(const struct snapshot *snapshot,
-                             unsigned char ret_digest[STORE_DIGEST_BYTES]);
-void store_drivers_digest(const struct snapshot *snapshot,
-                          unsigned char ret_digest[STORE_DIGEST_BYTES]);
 
 #endif

@@ -95,8 +95,7 @@ static const struct stmt statements[] = {
 const struct stmt_table store_mutes_statements = {statements,
                                                   sizeof statements / sizeof statements[0]};
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------- */
 
 static const char *keep(struct arena *arena, const char *text, bool *failed)
 {
@@ -217,8 +216,7 @@ enum status store_mutes_standing(struct db *db, int64_t now_us, struct mutes *re
     return select_mutes(db, STANDING, &params, ret_mutes, err);
 }
 
-/* ---- what mutes do to findings
- * ---------------------------------------------------------------------- */
+/* ---- what mutes do to findings ---------------------------------------------- */
 
 struct settle {
     const char *who;
@@ -344,8 +342,7 @@ enum status store_mutes_settle(struct db *db, const char *finding_id, const char
     return status;
 }
 
-/* ---- what people do to mutes
- * ------------------------------------------------------------------------ */
+/* ---- what people do to mutes ------------------------------------------------ */
 
 static enum status insert(struct db *db, const struct mute *mute, int64_t now_us, int64_t *ret_id,
                           struct err *err)

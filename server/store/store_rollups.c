@@ -66,8 +66,7 @@ enum {
 const struct stmt_table store_rollups_statements = {statements,
                                                     sizeof statements / sizeof statements[0]};
 
-/* ---- writing
- * ----------------------------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------------- */
 
 struct write_call {
     int64_t hour_us;
@@ -178,8 +177,7 @@ enum status store_mark_set(struct db *db, const char *name, int64_t mark_us, str
     return db_exec(db, &statements[MARK_SET], &params, NULL, err);
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------- */
 
 static enum status read_time(struct db *db, const struct stmt *stmt, const struct db_params *params,
                              int64_t *ret_us, struct err *err)

@@ -234,8 +234,7 @@ static enum status range_read(struct db *db, int64_t host_key, const struct stor
     return *ret_index == SIZE_MAX ? err_set(err, ST_NOT_FOUND, "there is no such snapshot") : ST_OK;
 }
 
-/* ---- a whole snapshot
- * ---------------------------------------------------------------------------- */
+/* ---- a whole snapshot ------------------------------------------------------- */
 
 void store_detail_encode(const struct snapshot *snapshot, struct strbuf *out)
 {
@@ -375,8 +374,7 @@ enum status store_snapshot_at(struct db *db, int64_t host_key, int64_t at_us,
     return status == ST_OK ? store_snapshot_build(db, host_key, &key, ret_snapshot, err) : status;
 }
 
-/* ---- a range, sampled
- * ---------------------------------------------------------------------------- */
+/* ---- a range, sampled ------------------------------------------------------- */
 
 /* Which snapshots of the range the grid picks: the newest in each (previous, grid] span. */
 struct picks {

@@ -337,8 +337,7 @@ static bool save_step(struct host *host, unsigned step, struct strbuf *out)
     return ok && save(host, "2", step, out);
 }
 
-/* ---- command line
- * --------------------------------------------------------------------------------- */
+/* ---- command line ----------------------------------------------------------- */
 
 static bool set_option(struct options *options, const char *name, const char *value)
 {

@@ -386,8 +386,7 @@ START_TEST(findings_change_that_is_taken_back_tells_nobody)
 }
 END_TEST
 
-/* ---- mutes
- * ------------------------------------------------------------------------------------------ */
+/* ---- mutes ------------------------------------------------------------------ */
 
 static const uint32_t both_tags[] = {0x61616161, 0x62626262};
 static const char *const first_host[] = {"h1"};

@@ -42,8 +42,7 @@ static void teardown(void)
     pg_teardown(&pg);
 }
 
-/* ---- a host's history as it should be
- * ------------------------------------------------------------ */
+/* ---- a host's history as it should be --------------------------------------- */
 
 #define MODEL_MAX 200
 
@@ -281,8 +280,7 @@ static void send_one(struct snapshot *s, enum ingest_outcome expected)
                   outcome.err.message);
 }
 
-/* ---- tests
- * --------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------ */
 
 START_TEST(ingest_random_chains_read_back_exactly)
 {

@@ -163,8 +163,7 @@ START_TEST(directory_count_is_clamped_to_sixteen_and_to_the_header)
 }
 END_TEST
 
-/* ---- symbols
- * -------------------------------------------------------------------------------------- */
+/* ---- symbols ---------------------------------------------------------------- */
 
 /* A debug directory with a REPRO entry and an RSDS record, path and age given. */
 static void add_debug(const char *path, size_t path_bytes, uint32_t age)
@@ -243,8 +242,7 @@ START_TEST(symbols_record_outside_the_file_is_ignored)
 }
 END_TEST
 
-/* ---- version
- * ---------------------------------------------------------------------------------------- */
+/* ---- version ---------------------------------------------------------------- */
 
 static uint32_t cursor; /* where the next block goes */
 

@@ -38,8 +38,7 @@ static void want(uint32_t tag)
     tag_scan(&pe, &tag, 1, NULL, 0, NULL, &scan);
 }
 
-/* ---- x86 and x64: one snippet a row
- * -------------------------------------------------------------- */
+/* ---- x86 and x64: one snippet a row ----------------------------------------- */
 
 enum { NOTHING = -1 };
 
@@ -144,8 +143,7 @@ START_TEST(x86_snippet_gives_its_evidence)
 }
 END_TEST
 
-/* ---- ARM64
- * ---------------------------------------------------------------------------------------- */
+/* ---- ARM64 ------------------------------------------------------------------ */
 
 #define MOVZ(rd, half)      (0x52800000u | (uint32_t)(half) << 5 | (rd))
 #define MOVK_HIGH(rd, half) (0x72a00000u | (uint32_t)(half) << 5 | (rd))
@@ -239,8 +237,7 @@ START_TEST(arm64_call_through_a_stub_is_a_call)
 }
 END_TEST
 
-/* ---- the driver as a whole
- * --------------------------------------------------------------------------- */
+/* ---- the driver as a whole -------------------------------------------------- */
 
 START_TEST(helper_that_passes_its_tag_on_gives_the_callers_tags)
 {
