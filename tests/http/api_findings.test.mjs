@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { makeFleet, post } from './fleet.mjs';
-import { DATABASE, PROGRAM, start, until } from './server.mjs';
+import { makeFleet, postAndFind } from './fleet.mjs';
+import { DATABASE, PROGRAM, start } from './server.mjs';
 
 let server;
 let fleet;
@@ -19,11 +19,7 @@ const patch = (body, headers) => as('operator')('PATCH', `/findings/${finding.id
 before(async () => {
   server = await start('--analyze-interval', '2s');
   fleet = makeFleet();
-  await post(server, fleet.documents);
-  finding = await until(async () => {
-    const { items } = (await viewer(`/findings?host=${fleet.leaky.id}&tag=Leak&status=open,acknowledged,muted,resolved`)).json();
-    return items.find((f) => f.kind === 'leak');
-  }, 'the leak to be found', 240000);
+  finding = await postAndFind(server, fleet);
 });
 after(() => server.stop());
 
@@ -33,7 +29,7 @@ test('the leak is found, with its host first and its rate', async () => {
   assert.equal(full.tag, 'Leak');
   const host = full.hosts.find((h) => h.id === fleet.leaky.id);
   assert.ok(Math.abs(host.rate_bytes_per_hour / 40e6 - 1) < 0.1, `rate ${host.rate_bytes_per_hour}`);
-  assert.equal(host.bytes, 200e6 + 48 * 40e6);
+  assert.equal(host.bytes, fleet.leaked);
   assert.equal(full.host_count, full.hosts.length);
   assert.equal(full.history[0].change, 'opened');
   assert.equal(full.tags_detail[0].driver, 'myfault.sys');
@@ -175,7 +171,7 @@ test('the series of a finding: its hosts beside the middle of unaffected peers',
   assert.equal(series.t.length, 50);
   assert.ok(series.hosts.length >= 1 && series.hosts.length <= 3);
   const worst = series.hosts.find((h) => h.id === fleet.leaky.id);
-  assert.equal(worst.bytes.at(-1), 200e6 + 48 * 40e6);
+  assert.equal(worst.bytes.at(-1), fleet.leaked);
   assert.equal(series.peers.median.length, 50);
   assert.ok(series.peers.hosts >= 3, `${series.peers.hosts} peers`);
   assert.ok(series.peers.median.at(-1) < worst.bytes.at(-1));

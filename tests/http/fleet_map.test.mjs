@@ -3,7 +3,7 @@
 // says of every host.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { makeFleet, post } from './fleet.mjs';
+import { makeFleet, postAndFind } from './fleet.mjs';
 import { start, until } from './server.mjs';
 
 let server;
@@ -11,8 +11,7 @@ let fleet;
 before(async () => {
   server = await start('--analyze-interval', '2s');
   fleet = makeFleet();
-  await post(server, fleet.documents);
-  await until(async () => (await ok(`/findings?host=${fleet.leaky.id}`)).items.length > 0, 'a finding', 240000);
+  await postAndFind(server, fleet);
   // Outliers are of the fleet's statistics, which are made beside the analysis.
   await until(async () => rows(await ok('/fleet-map?role=api-test')).some((r) => r.outlier !== null), 'an outlier', 240000);
 });

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { makeFleet, post } from './fleet.mjs';
+import { makeFleet, postAndFind } from './fleet.mjs';
 import { DATABASE, start, until } from './server.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -24,9 +24,7 @@ before(async () => {
   try {
     const fleet = makeFleet();
     for (const document of fleet.documents) document.totals.handles = 41000;
-    await post(server, fleet.documents);
-    await until(async () => (await server.request('GET', `/api/v1/findings?host=${fleet.leaky.id}`,
-      { token: server.token('viewer') })).json().items?.[0], 'a finding', 240000);
+    await postAndFind(server, fleet);
     await until(() => Number(psql("SELECT count(*) FROM v_tag_hour WHERE tag = 'Leak'").stdout) > 24, 'the rollups', 240000);
     values = { host: fleet.leaky.id, tag: 'Leak', pool: 'nonpaged' };
   } finally {

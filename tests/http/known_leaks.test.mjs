@@ -8,8 +8,8 @@ import path from 'node:path';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { makeFleet, post } from './fleet.mjs';
-import { DATABASE, PROGRAM, start, until } from './server.mjs';
+import { makeFleet, postAndFind } from './fleet.mjs';
+import { DATABASE, PROGRAM, start } from './server.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const builtin = JSON.parse(fs.readFileSync(path.join(root, 'schema/known_leaks.json'), 'utf8')).leaks;
@@ -32,11 +32,7 @@ const cli = (...args) => execFileSync(PROGRAM, ['known-leaks', ...args, '--datab
 before(async () => {
   server = await start('--analyze-interval', '2s');
   fleet = makeFleet();
-  await post(server, fleet.documents);
-  finding = await until(async () => {
-    const { items } = (await viewer(`/findings?host=${fleet.leaky.id}&tag=Leak&status=open,acknowledged,muted,resolved`)).json();
-    return items.find((f) => f.kind === 'leak');
-  }, 'the leak to be found', 240000);
+  finding = await postAndFind(server, fleet);
 });
 after(async () => {
   await as('admin')('DELETE', `/known-leaks/${entry.id}`);

@@ -9,7 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeAuthority, makeCertificate } from './certs.mjs';
-import { makeFleet, post } from './fleet.mjs';
+import { makeFleet, post, postAndFind } from './fleet.mjs';
 import { httpReceiver, smtpReceiver } from './receivers.mjs';
 import { DATABASE, PROGRAM, start, until } from './server.mjs';
 
@@ -51,11 +51,7 @@ before(async () => {
   const fleet = makeFleet();
   const first = await start('--analyze-interval', '2s'); // alone: one server analyzes
   try {
-    await post(first, fleet.documents);
-    finding = await until(async () => {
-      const reply = await first.request('GET', '/api/v1/findings?tag=Leak', { token: first.token('viewer') });
-      return reply.json().items.find((f) => f.hosts.some((h) => h.id === fleet.leaky.id));
-    }, 'the finding', 240000);
+    finding = await postAndFind(first, fleet);
   } finally {
     await first.stop();
   }

@@ -6,8 +6,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
-import { makeFleet, post } from './fleet.mjs';
-import { routes, start, until } from './server.mjs';
+import { makeFleet, postAndFind } from './fleet.mjs';
+import { routes, start } from './server.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 if (!fs.existsSync(path.join(root, 'tests/node_modules/ajv')))
@@ -107,12 +107,7 @@ before(async () => {
     body: JSON.stringify({ name: `openapi ${Date.now()}`, role: 'viewer' }) });
   user = reply.json();
   fleet = makeFleet();
-  await post(server, fleet.documents);
-  finding = await until(async () => {
-    const reply = await server.request('GET', `/api/v1/findings?host=${fleet.leaky.id}`,
-      { token: server.token('viewer') });
-    return reply.status === 200 && reply.json().items[0];
-  }, 'a finding', 240000);
+  finding = await postAndFind(server, fleet);
   const made = await server.request('POST', '/api/v1/notify-targets', { token: server.token('admin'),
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name: `openapi ${fleet.leaky.id}`, kind: 'slack', address: 'https://hooks.example.com/x', enabled: false }) });
