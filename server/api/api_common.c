@@ -84,7 +84,7 @@ bool api_host_silent(const struct host_state *host, int64_t now_us)
 
 bool api_host_simulated(const struct host_state *host)
 {
-    const char *value = host_state_attribute(host, "poolfleet.simulated");
+    const char *value = host->shown[HOST_SIMULATED];
     return host->agent.simulated || (value != NULL && strcmp(value, "true") == 0);
 }
 
@@ -100,7 +100,7 @@ int64_t api_host_total(const struct host_state *host, enum total total)
 
 int64_t api_host_ram(const struct host_state *host)
 {
-    const char *text = host_state_attribute(host, "hw.ram_bytes");
+    const char *text = host->shown[HOST_RAM];
     char *end = NULL;
 
     if (text != NULL && *text >= '0' && *text <= '9') {

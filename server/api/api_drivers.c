@@ -269,8 +269,8 @@ static bool host_fill(const struct driver_picture *picture, const struct facts *
         .bytes = driver_host_value(host, picture->counted, picture->counted_count, MEASURE_BYTES),
         .rate = driver_host_value(host, picture->counted, picture->counted_count, MEASURE_RATE),
         .uptime_seconds = api_host_uptime_seconds(host),
-        .role = host_state_attribute(host, "role"),
-        .os_build = host_state_attribute(host, "os.build"),
+        .role = host->shown[HOST_ROLE],
+        .os_build = host->shown[HOST_OS_BUILD],
         .finding_id = driver_picture_finding(picture, host->id),
         .simulated = api_host_simulated(host),
     };

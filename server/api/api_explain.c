@@ -297,8 +297,8 @@ static void host_fill(const struct explain_selection *s, size_t at, const struct
                                      : s->facts->pairs[s->facts->facts[have].pair].value,
         .measured = s->values[at],
         .uptime_seconds = api_host_uptime_seconds(host),
-        .role = host_state_attribute(host, "role"),
-        .os_build = host_state_attribute(host, "os.build"),
+        .role = host->shown[HOST_ROLE],
+        .os_build = host->shown[HOST_OS_BUILD],
         .simulated = api_host_simulated(host),
     };
 }

@@ -99,10 +99,10 @@ static void gather_host(struct db *db, struct fleet *fleet, const struct finding
     *report = (struct report_host){.ram_bytes = NUMBER_ABSENT, .uptime_seconds = NUMBER_ABSENT};
     if (host == NULL || index >= REPORT_HOSTS_MAX)
         return;
-    report->os_name = keep(&to->arena, host_state_attribute(host, "os.name"));
-    report->os_build = keep(&to->arena, host_state_attribute(host, "os.build"));
-    report->role = keep(&to->arena, host_state_attribute(host, "role"));
-    report->model = keep(&to->arena, host_state_attribute(host, "hw.model"));
+    report->os_name = keep(&to->arena, host->shown[HOST_OS_NAME]);
+    report->os_build = keep(&to->arena, host->shown[HOST_OS_BUILD]);
+    report->role = keep(&to->arena, host->shown[HOST_ROLE]);
+    report->model = keep(&to->arena, host->shown[HOST_MODEL]);
     report->agent_version = keep(&to->arena, host->agent.version);
     report->ram_bytes = api_host_ram(host);
     report->uptime_seconds = api_host_uptime_seconds(host);
@@ -150,11 +150,11 @@ static const char *agent_version(const struct host_state *host)
 }
 static const char *os_build(const struct host_state *host)
 {
-    return host_state_attribute(host, "os.build");
+    return host->shown[HOST_OS_BUILD];
 }
 static const char *model(const struct host_state *host)
 {
-    return host_state_attribute(host, "hw.model");
+    return host->shown[HOST_MODEL];
 }
 
 static const struct {

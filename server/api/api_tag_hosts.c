@@ -93,8 +93,8 @@ static void item_fill(const struct fleet_view *view, size_t index, enum pool poo
         .cohort_label = cohort == NULL ? NULL : cohort->name.label,
         .cohort_bytes = peer == NULL ? NAN : peer->median,
         .score = sized ? view_peer_score(peer, row->bytes) : NAN,
-        .os_build = host_state_attribute(host, "os.build"),
-        .role = host_state_attribute(host, "role"),
+        .os_build = host->shown[HOST_OS_BUILD],
+        .role = host->shown[HOST_ROLE],
         .uptime_seconds = api_host_uptime_seconds(host),
         .finding_id = finding_of(records, host->id, pool),
     };

@@ -136,7 +136,7 @@ enum status overview_fleet_write(const struct overview_fleet *fleet, int64_t in_
         const struct store_fleet_host *told = told_next(fleet->told, host->id, &place);
         bool quiet = api_host_silent(host, fleet->now_us);
         silent += quiet;
-        status = group_add(&groups, host_state_attribute(host, "role"),
+        status = group_add(&groups, host->shown[HOST_ROLE],
                            told != NULL ? standing_of[told->count.worst]
                            : store_fault_of(fleet->faults, host->id) != NULL ? STANDS_FAULTY
                            : quiet                                           ? STANDS_SILENT

@@ -73,8 +73,11 @@ enum status fleet_list(struct fleet *fleet, struct fleet_list *ret_list)
             return ST_NOMEM;
         pthread_mutex_lock(&fleet->lock);
         size_t count = fleet->count;
-        for (size_t i = 0; count <= room && i < count; i++)
+        for (size_t i = 0; count <= room && i < count; i++) {
+            if (i + EXPECT_HOSTS < count)
+                expect_host(fleet->hosts[i + EXPECT_HOSTS]);
             items[i] = host_state_ref(fleet->hosts[i]);
+        }
         uint64_t generation = fleet->generation;
         pthread_mutex_unlock(&fleet->lock);
         if (count <= room) {
@@ -87,8 +90,11 @@ enum status fleet_list(struct fleet *fleet, struct fleet_list *ret_list)
 
 void fleet_list_done(struct fleet_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
+        if (i + EXPECT_HOSTS < list->count)
+            expect_host(list->items[i + EXPECT_HOSTS]);
         host_state_release(list->items[i]);
+    }
     free(list->items);
     *list = (struct fleet_list){0};
 }

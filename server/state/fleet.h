@@ -28,6 +28,18 @@ struct ingest_mark {
     int64_t published_us; /* monotonic */
 };
 
+/* Attributes that lists of all hosts show: found once, since a search in each of ten thousand hosts
+ * costs more than all else that such a list does. */
+enum host_attribute {
+    HOST_ROLE,
+    HOST_OS_BUILD,
+    HOST_OS_NAME,
+    HOST_MODEL,
+    HOST_RAM,
+    HOST_SIMULATED,
+    HOST_ATTRIBUTES
+};
+
 /* Rows are kept compact (see host_state.c); read them through host_state_row and host_state_find.
  */
 struct host_state {
@@ -41,6 +53,7 @@ struct host_state {
     struct snapshot_totals totals;
     const struct snapshot_attribute *attributes; /* sorted by name */
     size_t attribute_count;
+    const char *shown[HOST_ATTRIBUTES];            /* values of some of them; NULL: not told */
     struct snapshot_agent agent;                   /* not present: its agent never told */
     const struct compact_table *table[POOL_COUNT]; /* NULL: unknown */
     struct ingest_mark mark;                       /* set by who publishes */
@@ -61,7 +74,7 @@ size_t host_state_rows(const struct host_state *host, enum pool pool);
 struct host_row host_state_row(const struct host_state *host, enum pool pool, size_t index);
 bool host_state_find(const struct host_state *host, enum pool pool, uint32_t tag,
                      struct host_row *ret_row);
-/* NULL when the host has no such attribute. */
+/* NULL when the host has no such attribute. Those in `shown` need no search. */
 const char *host_state_attribute(const struct host_state *host, const char *name);
 /* The tables as plain columns, into arena. */
 enum status host_state_tables(const struct host_state *host, struct arena *arena,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a host's state lies in memory: one allocation that begins with the public struct. Internal to
- * server/state.
+ * How a host's state lies in memory. Internal to server/state.
  */
 #ifndef SERVER_STATE_HOST_CELL_H
 #define SERVER_STATE_HOST_CELL_H
@@ -37,11 +36,12 @@ struct compact_table {
     const struct big_held *big_held;
 };
 
-/* What a reader sees, and behind it what only this file knows. */
+/* What a reader sees, and around it what only server/state knows. Who asks for all hosts takes a
+ * reference first and then looks at the first members: they lie together. */
 struct cell {
-    struct host_state host; /* first: a host_state is a cell */
     atomic_uint references;
     size_t memory_bytes;
+    struct host_state host;
     int64_t recent_us[RECENT_MAX + 1]; /* taken_at of the newest snapshots, oldest first */
     size_t recent_count;
     struct compact_table table[POOL_COUNT];
@@ -49,7 +49,14 @@ struct cell {
 
 static inline struct cell *cell_of(const struct host_state *host)
 {
-    return (struct cell *)(uintptr_t)host;
+    return (struct cell *)((uintptr_t)host - offsetof(struct cell, host));
+}
+
+/* Hosts lie far apart, and a count is taken one after the other: so many ahead are fetched. */
+#define EXPECT_HOSTS 16
+static inline void expect_host(const struct host_state *host)
+{
+    __builtin_prefetch(cell_of(host), 1);
 }
 
 #endif

@@ -296,6 +296,12 @@ static void recent_carry(struct cell *cell, const struct host_state *previous)
     host_state_set_recent(&cell->host, recent, count);
 }
 
+static const char *const shown_names[HOST_ATTRIBUTES] = {
+    [HOST_ROLE] = "role",        [HOST_OS_BUILD] = "os.build",
+    [HOST_OS_NAME] = "os.name",  [HOST_MODEL] = "hw.model",
+    [HOST_RAM] = "hw.ram_bytes", [HOST_SIMULATED] = "poolfleet.simulated",
+};
+
 enum status host_state_new(int64_t key, const struct snapshot *snapshot,
                            const struct host_state *previous, struct host_state **ret_host,
                            struct err *err)
@@ -314,7 +320,8 @@ enum status host_state_new(int64_t key, const struct snapshot *snapshot,
         snapshot->host_name == NULL && previous != NULL ? previous->name : snapshot->host_name;
     if (id == NULL)
         return err_set(err, ST_BUG, "a host state needs an id");
-    /* The attributes, then the tables, each aligned to 8, then the texts. */
+    /* The attributes and the texts, which most readers of all hosts want and nothing else: in the
+     * same page of memory. Then the tables, each aligned to 8. */
     size_t size = sizeof(struct cell) + attribute_count * sizeof *attributes;
     for (int pool = 0; pool < POOL_COUNT; pool++)
         size += snapshot->table[pool].present ? table_size(&snapshot->table[pool]) + 8 : 0;
@@ -329,13 +336,6 @@ enum status host_state_new(int64_t key, const struct snapshot *snapshot,
     char *at = (char *)(cell + 1);
     struct snapshot_attribute *copy = (void *)at;
     at += attribute_count * sizeof *copy;
-    for (int pool = 0; pool < POOL_COUNT; pool++) {
-        if (!snapshot->table[pool].present)
-            continue;
-        at += (size_t)(-(uintptr_t)at & 7); /* the list of big ones holds 64-bit numbers */
-        table_put(&at, &snapshot->table[pool], &cell->table[pool]);
-        cell->host.table[pool] = &cell->table[pool];
-    }
     for (size_t i = 0; i < attribute_count; i++) {
         copy[i].name = text_put(&at, attributes[i].name);
         copy[i].value = text_put(&at, attributes[i].value);
@@ -349,15 +349,23 @@ enum status host_state_new(int64_t key, const struct snapshot *snapshot,
     cell->host.totals = snapshot->totals;
     cell->host.attributes = copy;
     cell->host.attribute_count = attribute_count;
+    for (size_t i = 0; i < HOST_ATTRIBUTES; i++)
+        cell->host.shown[i] = host_state_attribute(&cell->host, shown_names[i]);
     cell->host.agent = *agent;
     cell->host.agent.version = text_put(&at, agent->version);
+    for (int pool = 0; pool < POOL_COUNT; pool++) {
+        if (!snapshot->table[pool].present)
+            continue;
+        at += (size_t)(-(uintptr_t)at & 7); /* the list of big ones holds 64-bit numbers */
+        table_put(&at, &snapshot->table[pool], &cell->table[pool]);
+        cell->host.table[pool] = &cell->table[pool];
+    }
     recent_carry(cell, previous);
     *ret_host = &cell->host;
     return ST_OK;
 }
 
-/* ---- one that changes rows of another ----------------------------------------
- */
+/* ---- one that changes rows of another --------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -460,6 +468,8 @@ static struct cell *cell_copy(const struct cell *from)
         attributes[i].value = moved(copy, from, attributes[i].value);
     }
     copy->host.attributes = attributes;
+    for (size_t i = 0; i < HOST_ATTRIBUTES; i++)
+        copy->host.shown[i] = moved(copy, from, copy->host.shown[i]);
     copy->host.id = moved(copy, from, copy->host.id);
     copy->host.name = moved(copy, from, copy->host.name);
     copy->host.agent.version = moved(copy, from, copy->host.agent.version);
@@ -507,8 +517,7 @@ enum status host_state_patch(const struct host_state *previous, const struct sna
     return ST_OK;
 }
 
-/* ---- life ---------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------- */
 
 const struct host_state *host_state_ref(const struct host_state *host)
 {

@@ -10,7 +10,7 @@
 #include "server/store/store_snapshots.h"
 
 /* A day of so many is counted in a few milliseconds. */
-#define RECENT_SMALL 100000
+#define RECENT_SMALL 20000
 /* What the background thread found holds so long; without it readers count themselves. */
 #define RECENT_AGE_MAX_US (10 * US_PER_MINUTE)
 

@@ -151,15 +151,15 @@ static void kinds_done(const struct fleet_view *view, struct kinds *kinds)
 
 static void host_facts(const struct host_state *host, struct cohort_facts *ret_facts)
 {
-    const char *ram = host_state_attribute(host, "hw.ram_bytes");
+    const char *ram = host->shown[HOST_RAM];
     uint64_t ram_bytes = ram != NULL ? strtoull(ram, NULL, 10) : 0;
     int64_t uptime =
         host->boot_at_us == TIME_UNKNOWN ? TIME_UNKNOWN : host->taken_at_us - host->boot_at_us;
 
     if (ram_bytes == 0 && totals_has(&host->totals, TOTAL_PHYSICAL_BYTES))
         ram_bytes = host->totals.value[TOTAL_PHYSICAL_BYTES];
-    cohort_facts_set(host_state_attribute(host, "os.build"), host_state_attribute(host, "role"),
-                     ram_bytes, uptime, ret_facts);
+    cohort_facts_set(host->shown[HOST_OS_BUILD], host->shown[HOST_ROLE], ram_bytes, uptime,
+                     ret_facts);
 }
 
 /* Hosts of one group of cohort_choose have equal facts; groups count from 0. */

@@ -224,6 +224,9 @@ START_TEST(fleet_patched_state_equals_the_merged_one)
             merged += !was;
             host_state_release(state); /* the copy must not point into it */
             state = after;
+            ck_assert_str_eq(state->shown[HOST_ROLE], "web");
+            ck_assert_str_eq(state->shown[HOST_OS_BUILD], "26100");
+            ck_assert_ptr_null(state->shown[HOST_RAM]);
         }
         host_state_release(state);
         gen_free(s);
