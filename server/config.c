@@ -96,8 +96,7 @@ struct config_texts {
     enum origin origin[SETTING_COUNT];
 };
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------ */
 
 /* Settings that are times end in _us in the program; people see them without it. */
 static void public_name(const struct setting *setting, char blank, bool upper, struct strbuf *out)
@@ -122,8 +121,7 @@ static const struct setting *find(const char *name, size_t length, char blank)
     return NULL;
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ----------------------------------------------------------------- */
 
 struct unit {
     const char *name;
@@ -219,8 +217,7 @@ static enum status set_value(struct config *config, const struct setting *settin
     return ST_OK;
 }
 
-/* ---- sources ----------------------------------------------------------------------------------
- */
+/* ---- sources ---------------------------------------------------------------- */
 
 static enum status load_defaults(struct config *config, struct err *err)
 {
@@ -381,8 +378,7 @@ void config_done(struct config *config)
     *config = (struct config){0};
 }
 
-/* ---- printing ---------------------------------------------------------------------------------
- */
+/* ---- printing --------------------------------------------------------------- */
 
 void config_print_help(struct strbuf *out)
 {

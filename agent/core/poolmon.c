@@ -39,8 +39,7 @@ struct view {
     int width[COLUMN_COUNT];
 };
 
-/* ---- filters ----------------------------------------------------------------------------------
- */
+/* ---- filters ---------------------------------------------------------------- */
 
 /* Where one piece of a pattern ends: an escape is one byte, all else one character. */
 static size_t pattern_piece(const char *pattern, unsigned char *ret_byte)
@@ -109,8 +108,7 @@ static bool pool_shown(const struct poolmon_options *options, enum pool pool)
     return pool == POOL_NONPAGED ? options->nonpaged : options->paged;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------- */
 
 static uint64_t per_alloc(uint64_t bytes, uint32_t diff)
 {
@@ -253,8 +251,7 @@ static size_t rows_shown(const struct view *view)
     return most > 0 && most < view->count ? most : view->count;
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------- */
 
 static int digits(uint64_t value)
 {
@@ -423,8 +420,7 @@ void poolmon_print(const struct snapshot *now, const struct snapshot *before,
         print_totals(&view, out);
 }
 
-/* ---- CSV --------------------------------------------------------------------------------------
- */
+/* ---- CSV -------------------------------------------------------------------- */
 
 static void csv_row(const struct row *row, bool simulated, struct strbuf *out)
 {

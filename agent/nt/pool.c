@@ -68,8 +68,7 @@ static bool all_zero(const struct counters *counters)
     return (counters->allocs | counters->frees) == 0 && counters->bytes == 0;
 }
 
-/* ---- sorting ----------------------------------------------------------------------------------
- */
+/* ---- sorting ---------------------------------------------------------------- */
 
 /* Least significant digit first over the four bytes of the tag (above) and stable, so that places
  * (below) stay in order. `spare` has the same room. The result is in `keys`. */
@@ -89,8 +88,7 @@ static void sort_keys(uint64_t *keys, uint64_t *spare, size_t count)
     }
 }
 
-/* ---- one answer -------------------------------------------------------------------------------
- */
+/* ---- one answer ------------------------------------------------------------- */
 
 static enum status find_rows(const struct nt_reader *reader, const struct nt_tags_layout *at,
                              size_t length, struct rows *ret_rows, struct err *err)
@@ -192,8 +190,7 @@ static enum status read_rows(struct nt_reader *reader, const struct nt_tags_layo
     return ST_OK;
 }
 
-/* ---- class 255 --------------------------------------------------------------------------------
- */
+/* ---- class 255 -------------------------------------------------------------- */
 
 /* Whether `newer` (class 255) can be the same table as `older` (class 22), read a moment before. A
  * wrong layout gives other tags, swapped pools or counters that are anything: each common row's
@@ -252,8 +249,7 @@ static void try_tags2(struct nt_reader *reader, struct arena *arena,
         reader->tags2_refused = true;
 }
 
-/* ---- both -------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------- */
 
 /* Before Server 2003 the kernel counts tags only when told to at boot. */
 static enum status tagging_off(struct err *err)

@@ -67,8 +67,7 @@ static enum status check_chain(struct chain *chain, struct err *err)
     return ST_OK;
 }
 
-/* ---- the largest ------------------------------------------------------------------------------
- */
+/* ---- the largest ------------------------------------------------------------ */
 
 /* Most handles first; among equals the smaller pid. */
 static bool before(const struct holder *a, const struct holder *b)

@@ -50,8 +50,7 @@ struct nt_replay {
     unsigned next[KINDS]; /* number of the file the next answer comes from */
 };
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------ */
 
 static FILE *open_in_folder(const struct nt_replay *replay, const char *name)
 {
@@ -94,8 +93,7 @@ static bool file_bytes(FILE *file, uint32_t *ret_bytes)
     return true;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------
- */
+/* ---- calls ------------------------------------------------------------------ */
 
 /* Bytes to give of an answer of `all` bytes, or the status and length the kernel would tell. */
 static int32_t fit(const struct answer_kind *kind, enum nt_arch arch, uint32_t all, uint32_t length,
@@ -166,8 +164,7 @@ static uint64_t buffer_address(void *arg, const void *buffer)
     return NT_REPLAY_BASE;
 }
 
-/* ---- version ----------------------------------------------------------------------------------
- */
+/* ---- version ---------------------------------------------------------------- */
 
 static bool read_number(const char **text, char end, unsigned *ret_number)
 {
@@ -234,8 +231,7 @@ static enum status read_version(struct nt_replay *replay, struct err *err)
     return ST_OK;
 }
 
-/* ---- life cycle -------------------------------------------------------------------------------
- */
+/* ---- life cycle ------------------------------------------------------------- */
 
 enum status nt_replay_open(const char *folder, struct nt_replay **ret_replay, struct err *err)
 {

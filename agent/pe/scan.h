@@ -19,8 +19,7 @@
 #include "agent/pe/bytes.h"
 #include "agent/pe/tag_scan.h"
 
-/* ---- allocators -------------------------------------------------------------------------------
- */
+/* ---- allocators ------------------------------------------------------------- */
 
 struct scan_api {
     const char *name;
@@ -50,8 +49,7 @@ void scan_read_imports(const struct pe *pe, struct scan_imports *ret_imports);
 /* NULL when no allocator's slot is there. */
 const struct scan_api *scan_import_at(const struct scan_imports *imports, uint32_t address);
 
-/* ---- what is known at one instruction ----------------------------------------------------------
- */
+/* ---- what is known at one instruction --------------------------------------- */
 
 enum value_kind {
     VALUE_UNKNOWN,
@@ -92,8 +90,7 @@ void scan_state_store(struct state *state, int32_t offset, struct value value);
 void scan_state_escape(struct state *state, int32_t offset);
 void state_after_call(struct state *state);
 
-/* ---- the scanner --------------------------------------------------------------------------------
- */
+/* ---- the scanner ------------------------------------------------------------ */
 
 enum { SCAN_PENDING = 32, SCAN_HELPERS_MAX = 64, SCAN_PASSES = 3 };
 

@@ -40,8 +40,7 @@ static void move_stack(struct step *step, uint32_t bytes)
         step->registers[STACK].bits[0] += bytes;
 }
 
-/* ---- constants and addresses --------------------------------------------------------------------
- */
+/* ---- constants and addresses ------------------------------------------------ */
 
 static void step_move_wide(struct step *step)
 {

@@ -20,8 +20,7 @@ enum {
 #define FIXED_SIGNATURE 0xfeef04bdu
 #define IS_DIRECTORY    0x80000000u
 
-/* ---- the resource tree: type, name, language ---------------------------------------------------
- */
+/* ---- the resource tree: type, name, language -------------------------------- */
 
 /* The offset field of the entry with `id`, or of the first entry when there is no such id and
  * `any`. 0 when there is none: offset 0 is the root, which no entry may name. */
@@ -75,8 +74,7 @@ static bool find_version(const struct pe *pe, const unsigned char **ret_data, si
     return true;
 }
 
-/* ---- blocks: length, value length, kind, key, value, children ----------------------------------
- */
+/* ---- blocks: length, value length, kind, key, value, children --------------- */
 
 struct block {
     const unsigned char *key; /* UTF-16, key_units of it, without the NUL */
@@ -148,8 +146,7 @@ static bool key_is_english(const struct block *block)
     return block->key_units == 8 && key_is(&head, "0409");
 }
 
-/* ---- texts -------------------------------------------------------------------------------------
- */
+/* ---- texts ------------------------------------------------------------------ */
 
 static size_t put_utf8(uint32_t point, char out[4])
 {

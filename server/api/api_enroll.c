@@ -17,8 +17,7 @@ static void cleanup_json(json_t **json)
 }
 #define AUTO_JSON CLEANUP(cleanup_json)
 
-/* ---- CBOR into the tree that JSON gives too ----------------------------------------------------
- */
+/* ---- CBOR into the tree that JSON gives too --------------------------------- */
 
 static bool read_map(struct cbor_reader *reader, json_t **ret_json);
 
@@ -101,8 +100,7 @@ static enum status parse_body(const struct req *rq, json_t **ret_json, struct er
                         reader.fault == NULL ? "malformed" : reader.fault);
 }
 
-/* ---- what the body says -------------------------------------------------------------------------
- */
+/* ---- what the body says ----------------------------------------------------- */
 
 struct fields {
     const char *host_name;
@@ -262,8 +260,7 @@ static enum status fill_request(const struct req *rq, const struct fields *field
     return ST_OK;
 }
 
-/* ---- the answer --------------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------------- */
 
 static void write_reply(const struct req *rq, const struct enroll_result *result,
                         struct strbuf *out)

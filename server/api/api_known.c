@@ -10,8 +10,7 @@
 
 #include <string.h>
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list --------------------------------------------------------------- */
 
 struct item {
     const struct known_leak *leak;
@@ -130,8 +129,7 @@ enum status api_known_list(struct req *rq, struct resp *rs, struct err *err)
     return reply_list(rq, rs, &query, known_view_list(known), text == NULL ? NULL : &tag, err);
 }
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes ---------------------------------------------------------------- */
 
 /* What an entry would replace. */
 static const char *place_of(const struct known_list *present, const char *id)

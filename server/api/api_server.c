@@ -16,8 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- this process -----------------------------------------------------------------------------
- */
+/* ---- this process ----------------------------------------------------------- */
 
 /* A line "Name:   123 kB" of /proc/self/status; NUMBER_ABSENT without it. */
 static int64_t proc_status(const char *name)
@@ -59,8 +58,7 @@ static void write_process(struct app *app, struct strbuf *out)
     json_close(out, '}');
 }
 
-/* ---- requests and documents -------------------------------------------------------------------
- */
+/* ---- requests and documents ------------------------------------------------- */
 
 /* Causes with none are left out. */
 static void write_refused(const char *name, const uint64_t *counts, struct strbuf *out)
@@ -121,8 +119,7 @@ static void write_ingest(struct app *app, struct strbuf *out)
     json_close(out, '}');
 }
 
-/* ---- jobs, notifications ----------------------------------------------------------------------
- */
+/* ---- jobs, notifications ---------------------------------------------------- */
 
 static void write_jobs(struct app *app, bool *ret_leader, struct strbuf *out)
 {
@@ -158,8 +155,7 @@ static void write_notify(struct app *app, struct strbuf *out)
     json_close(out, '}');
 }
 
-/* ---- the database -----------------------------------------------------------------------------
- */
+/* ---- the database ----------------------------------------------------------- */
 
 /* One trivial statement there and back; the lease is not in it. */
 static enum status ping(struct db *db, double *ret_ms, struct err *err)
@@ -208,8 +204,7 @@ static void write_analyzer(const struct store_database *database, bool leader, s
     json_close(out, '}');
 }
 
-/* ---- sealed chunks that cannot be read ---------------------------------------------------------
- */
+/* ---- sealed chunks that cannot be read -------------------------------------- */
 
 /* db NULL: whose they are cannot be asked. */
 static void write_damage(struct db *db, struct strbuf *out)

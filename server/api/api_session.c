@@ -12,8 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- replies ------------------------------------------------------------------------------------
- */
+/* ---- replies ---------------------------------------------------------------- */
 
 static enum status too_many(struct resp *rs, unsigned wait_seconds, struct err *err)
 {
@@ -46,8 +45,7 @@ static char *cookie(const struct req *rq, const char *secret, int64_t seconds)
     return strbuf_take(&out);
 }
 
-/* ---- opening a session --------------------------------------------------------------------------
- */
+/* ---- opening a session ------------------------------------------------------ */
 
 struct opening {
     int64_t user_id;  /* or */
@@ -89,8 +87,7 @@ static enum status open_session(struct req *rq, struct resp *rs, struct opening 
                                   : ST_OK;
 }
 
-/* ---- by token -----------------------------------------------------------------------------------
- */
+/* ---- by token --------------------------------------------------------------- */
 
 struct sign_in {
     const char *token; /* or */
@@ -154,8 +151,7 @@ static enum status by_token(struct req *rq, struct resp *rs, const char *token, 
     return open_session(rq, rs, &opening, identity.role, identity.name, err);
 }
 
-/* ---- by password --------------------------------------------------------------------------------
- */
+/* ---- by password ------------------------------------------------------------ */
 
 /* The account whose password this is. Every failure costs one hash and says the same. No
  * connection is held while it is made. */
@@ -241,8 +237,7 @@ enum status api_session_post(struct req *rq, struct resp *rs, struct err *err)
                                 : http_slow(rq, by_password, err);
 }
 
-/* ---- the session there is -----------------------------------------------------------------------
- */
+/* ---- the session there is --------------------------------------------------- */
 
 enum status api_session_get(struct req *rq, struct resp *rs, struct err *err)
 {
@@ -303,8 +298,7 @@ enum status api_sessions_delete(struct req *rq, struct resp *rs, struct err *err
     return ST_OK;
 }
 
-/* ---- one's own password -------------------------------------------------------------------------
- */
+/* ---- one's own password ----------------------------------------------------- */
 
 struct new_password {
     const char *current;
@@ -382,8 +376,7 @@ enum status api_session_password(struct req *rq, struct resp *rs, struct err *er
     return http_slow(rq, change_password, err);
 }
 
-/* ---- first start --------------------------------------------------------------------------------
- */
+/* ---- first start ------------------------------------------------------------ */
 
 struct setup {
     const char *link;

@@ -15,8 +15,7 @@
 #define REFUSED_SHOWN  50
 #define CHANGES_SHOWN  500
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list --------------------------------------------------------------- */
 
 struct item {
     const char *name;
@@ -69,8 +68,7 @@ enum status api_tag_lists_list(struct req *rq, struct resp *rs, struct err *err)
     return list_reply(rq, rs, &spec, &query, NULL, items, sizeof *items, count, err);
 }
 
-/* ---- reading what was sent --------------------------------------------------------------------
- */
+/* ---- reading what was sent -------------------------------------------------- */
 
 struct upload {
     const char *name;
@@ -142,8 +140,7 @@ static enum status read_list(const struct req *rq, struct upload *upload, struct
     return status;
 }
 
-/* ---- what changes -----------------------------------------------------------------------------
- */
+/* ---- what changes ----------------------------------------------------------- */
 
 /* The dictionary with the lists of the database, but for the one of that name; NULL: all. */
 static enum status load(struct db *db, const char *without, struct tagdict **ret_dict,
@@ -244,8 +241,7 @@ static void write_reply(const struct upload *upload, struct strbuf *out)
     json_close(out, '}');
 }
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes ---------------------------------------------------------------- */
 
 static enum status keep(const struct req *rq, struct db *db, const struct upload *upload,
                         struct err *err)

@@ -42,8 +42,7 @@ static enum status check_ahead(int64_t at_us, struct err *err)
     return ST_OK;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------
- */
+/* ---- lists ------------------------------------------------------------------ */
 
 struct token_item {
     int64_t id;
@@ -220,8 +219,7 @@ enum status api_enroll_secrets_list(struct req *rq, struct resp *rs, struct err 
     return list_reply(rq, rs, &secret_spec, &query, NULL, items, sizeof *items, count, err);
 }
 
-/* ---- making -------------------------------------------------------------------------------------
- */
+/* ---- making ----------------------------------------------------------------- */
 
 struct making {
     const char *name;
@@ -339,8 +337,7 @@ enum status api_enroll_secrets_post(struct req *rq, struct resp *rs, struct err 
     return status == ST_OK ? make(rq, rs, &making, secret_tx, err) : status;
 }
 
-/* ---- revoking -----------------------------------------------------------------------------------
- */
+/* ---- revoking --------------------------------------------------------------- */
 
 static enum status revoke_token_tx(struct db *db, void *arg, struct err *err)
 {

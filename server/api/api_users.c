@@ -128,8 +128,7 @@ enum status api_users_get(struct req *rq, struct resp *rs, struct err *err)
     return status == ST_OK ? reply_user(db, user_id, rs, err) : status;
 }
 
-/* ---- changes ------------------------------------------------------------------------------------
- */
+/* ---- changes ---------------------------------------------------------------- */
 
 struct fields {
     const char *name;

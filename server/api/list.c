@@ -9,8 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- one cell ---------------------------------------------------------------------------------
- */
+/* ---- one cell --------------------------------------------------------------- */
 
 struct cell {
     bool is_null;
@@ -91,8 +90,7 @@ static int order_compare(const struct list_query *query, const struct cell *a, c
     return query->descending ? -order : order;
 }
 
-/* ---- the query --------------------------------------------------------------------------------
- */
+/* ---- the query -------------------------------------------------------------- */
 
 static const struct list_column *column_find(const struct list_spec *spec, const char *name)
 {
@@ -253,8 +251,7 @@ enum status list_query_read(const struct req *rq, const struct list_spec *spec,
                             req_query(rq, "cursor"), whole, ret_query, err);
 }
 
-/* ---- order and cut ----------------------------------------------------------------------------
- */
+/* ---- order and cut ---------------------------------------------------------- */
 
 struct order_context {
     const struct list_spec *spec;
@@ -403,8 +400,7 @@ void list_cursor(const struct list_spec *spec, const struct list_query *query, c
     out->length += size - 1;
 }
 
-/* ---- encodings --------------------------------------------------------------------------------
- */
+/* ---- encodings -------------------------------------------------------------- */
 
 static void json_cell(const struct list_column *column, const void *item, struct strbuf *out)
 {
@@ -536,8 +532,7 @@ void list_write_csv(const struct list_spec *spec, const void *item, struct strbu
     strbuf_puts(out, "\r\n");
 }
 
-/* ---- the reply --------------------------------------------------------------------------------
- */
+/* ---- the reply -------------------------------------------------------------- */
 
 enum status resp_etag(struct resp *rs, struct err *err)
 {

@@ -214,8 +214,7 @@ static void hints_of_evidence(struct judge *judge)
     }
 }
 
-/* ---- next steps --------------------------------------------------------------------------------
- */
+/* ---- next steps ------------------------------------------------------------- */
 
 static bool plain_word(const char *tag)
 {

@@ -375,8 +375,7 @@ static size_t locks_read(struct parse *parse, size_t at)
 
 const struct reader reader_locks = {"locks", locks_start, locks_read};
 
-/* ---- handles and processes ---------------------------------------------------------------------
- */
+/* ---- handles and processes -------------------------------------------------- */
 
 static struct process *add_process(struct parse *parse)
 {

@@ -192,8 +192,7 @@ static size_t blocks_read(struct parse *parse, size_t at)
 
 const struct reader reader_blocks = {"blocks", blocks_start, blocks_read};
 
-/* ---- blocks of !verifier 3 --------------------------------------------------------------------
- */
+/* ---- blocks of !verifier 3 -------------------------------------------------- */
 
 static bool verifier_title(const char *line)
 {
@@ -239,8 +238,7 @@ static size_t verifier_blocks_read(struct parse *parse, size_t at)
 const struct reader reader_verifier_blocks = {"verifier blocks", verifier_blocks_start,
                                               verifier_blocks_read};
 
-/* ---- counters of !verifier ---------------------------------------------------------------------
- */
+/* ---- counters of !verifier -------------------------------------------------- */
 
 static bool verifier_starts(const struct parse *parse, size_t at)
 {
@@ -287,8 +285,7 @@ static size_t verifier_read(struct parse *parse, size_t at)
 
 const struct reader reader_verifier = {"verifier", verifier_starts, verifier_read};
 
-/* ---- traces of allocations ----------------------------------------------------------------------
- */
+/* ---- traces of allocations -------------------------------------------------- */
 
 /* "... SeSd (type: PagedPool, size: 216): nt!se,Security Descriptor" */
 static bool trace_line(const char *line, struct block *ret_block)

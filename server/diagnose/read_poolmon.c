@@ -262,8 +262,7 @@ static size_t poolmon_read(struct parse *parse, size_t at)
 
 const struct reader reader_poolmon = {"poolmon", poolmon_starts, poolmon_read};
 
-/* ---- the same header as comma-separated lines of a support script ------------------------------
- */
+/* ---- the same header as comma-separated lines of a support script ----------- */
 
 static bool summary_starts(const struct parse *parse, size_t at)
 {

@@ -138,8 +138,7 @@ static bool bare_row(const char *line, struct table *ret_table)
     return false;
 }
 
-/* ---- rows between blanks ------------------------------------------------------------------------
- */
+/* ---- rows between blanks ---------------------------------------------------- */
 
 static bool next_number(const char **at, enum scan_style style, bool groups, char cell[CELL_BYTES])
 {
@@ -275,8 +274,7 @@ static bool keep_point(struct report *report, const struct table *table, const s
     return kept;
 }
 
-/* ---- tables turned round ------------------------------------------------------------------------
- */
+/* ---- tables turned round ---------------------------------------------------- */
 
 /* "`Irp ` allocations | 10,862,955 | 3,913": rows are figures, columns are moments. */
 static bool turned_line(const char *line, uint32_t *ret_tag, struct column *ret_column,

@@ -146,8 +146,7 @@ static void fill_req(struct exchange *ex)
     ex->resp.media = rq->accept;
 }
 
-/* ---- the head ---------------------------------------------------------------------------------
- */
+/* ---- the head --------------------------------------------------------------- */
 
 static void answer_options(struct exchange *ex, bool is_asset)
 {
@@ -413,8 +412,7 @@ void exchange_begin(struct exchange *ex, const char *method, const char *version
     }
 }
 
-/* ---- the body ---------------------------------------------------------------------------------
- */
+/* ---- the body --------------------------------------------------------------- */
 
 static enum status charge_body(struct exchange *ex, struct err *err)
 {
@@ -488,8 +486,7 @@ void exchange_leave(struct http *http)
     pthread_mutex_unlock(&http->running_lock);
 }
 
-/* ---- the handler ------------------------------------------------------------------------------
- */
+/* ---- the handler ------------------------------------------------------------ */
 
 static void finish(struct exchange *ex, enum status status, const struct err *err)
 {

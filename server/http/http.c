@@ -60,8 +60,7 @@ const char *exchange_header(const struct exchange *ex, const char *name)
     return MHD_lookup_connection_value(ex->connection, MHD_HEADER_KIND, name);
 }
 
-/* ---- the reply --------------------------------------------------------------------------------
- */
+/* ---- the reply -------------------------------------------------------------- */
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
@@ -131,8 +130,7 @@ static enum MHD_Result send_reply(struct exchange *ex)
     return result;
 }
 
-/* ---- microhttpd's callbacks -------------------------------------------------------------------
- */
+/* ---- microhttpd's callbacks ------------------------------------------------- */
 
 static enum MHD_Result read_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                    const char *value)
@@ -303,8 +301,7 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *t
     return strlen(text);
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------
- */
+/* ---- start and stop --------------------------------------------------------- */
 
 /* "127.0.0.1:8080", "[::1]:0". Numeric only: a name would make the port depend on a resolver. */
 static enum status parse_listen(const char *text, struct sockaddr_storage *ret_address,

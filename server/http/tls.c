@@ -30,8 +30,7 @@ struct tls {
     struct tls_pair *pair; /* the present one; holds a reference */
 };
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading ---------------------------------------------------------------- */
 
 /* The key's text goes through here too: nothing of it stays behind. */
 static void wipe(struct strbuf *text)
@@ -138,8 +137,7 @@ static void read_times(gnutls_x509_crt_t cert, struct tls_facts *facts)
     facts->expired = ends <= now || begins > now;
 }
 
-/* ---- pairs -------------------------------------------------------------------------------------
- */
+/* ---- pairs ------------------------------------------------------------------ */
 
 void tls_release(struct tls_pair *pair)
 {

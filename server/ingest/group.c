@@ -225,8 +225,7 @@ enum status group_commit(struct db *db, struct fleet *fleet, const struct ingest
     return status;
 }
 
-/* ---- the rows of hosts follow ------------------------------------------------------------------
- */
+/* ---- the rows of hosts follow ----------------------------------------------- */
 
 /* A row that says other than memory was written by another server: the next document of that host
  * asks the database, as it would have without rows that follow. Marks are the committer's own. */

@@ -31,8 +31,7 @@ static enum status no_memory(struct err *err)
     return err_set(err, ST_NOMEM, "could not read the known leaks: out of memory");
 }
 
-/* ---- texts and ranges -------------------------------------------------------------------------
- */
+/* ---- texts and ranges ------------------------------------------------------- */
 
 /* One line of text, not empty; a control character could fake a line in a log or a report. */
 static enum status read_text(struct reader *rd, const json_t *value, const char *field, size_t max,
@@ -133,8 +132,7 @@ static enum status read_ranges(struct reader *rd, const json_t *json, const char
     return ST_OK;
 }
 
-/* ---- members ----------------------------------------------------------------------------------
- */
+/* ---- members ---------------------------------------------------------------- */
 
 static enum status member_id(struct reader *rd, const json_t *value)
 {
@@ -311,8 +309,7 @@ static const struct {
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 
-/* ---- entries ----------------------------------------------------------------------------------
- */
+/* ---- entries ---------------------------------------------------------------- */
 
 static enum status read_members(struct reader *rd, const json_t *json)
 {

@@ -24,8 +24,7 @@ const char *known_fit_text(enum known_fit fit)
     return (unsigned)fit < KNOWN_FIT_COUNT ? fit_texts[fit] : "tags only";
 }
 
-/* ---- versions ---------------------------------------------------------------------------------
- */
+/* ---- versions --------------------------------------------------------------- */
 
 #define PARTS_MAX 8
 #define PART_MAX  999999999999999ull
@@ -128,8 +127,7 @@ static void ranges_text(const struct known_ranges *ranges, char *text, size_t si
     }
 }
 
-/* ---- what the causes say ----------------------------------------------------------------------
- */
+/* ---- what the causes say ---------------------------------------------------- */
 
 enum verdict { SILENT, AGREES, CONTRADICTS };
 
@@ -228,8 +226,7 @@ static enum known_fit judge_leak(const struct known_leak *leak, const struct kno
                                     : KNOWN_FIT_TAGS;
 }
 
-/* ---- tags and order ---------------------------------------------------------------------------
- */
+/* ---- tags and order --------------------------------------------------------- */
 
 static bool has_tag(const uint32_t *tags, size_t count, uint32_t tag)
 {

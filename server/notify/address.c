@@ -102,8 +102,7 @@ const char *notify_address_refusal(const struct sockaddr *address, const struct 
     return "reserved";
 }
 
-/* ---- the list of what is allowed ----------------------------------------------------------------
- */
+/* ---- the list of what is allowed -------------------------------------------- */
 
 static bool parse_cidr(const char *text, size_t length, struct notify_cidr *ret_cidr)
 {
@@ -155,8 +154,7 @@ enum status notify_allow_parse(const char *text, struct notify_allow *ret_allow,
     return ST_OK;
 }
 
-/* ---- a URL --------------------------------------------------------------------------------------
- */
+/* ---- a URL ------------------------------------------------------------------ */
 
 enum status notify_resolve_system(void *arg, const char *host,
                                   struct sockaddr_storage *ret_addresses, size_t max,

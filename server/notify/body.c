@@ -11,8 +11,7 @@
 #define TEXT_MAX  600 /* of one sentence, as chats still show it */
 #define TITLE_MAX 140 /* Slack refuses a header of more than 150 */
 
-/* ---- texts --------------------------------------------------------------------------------------
- */
+/* ---- texts ------------------------------------------------------------------ */
 
 /* U+200B..200F, U+2028..202E, U+2066..2069, U+FEFF and the C1 controls: what is not seen but
  * changes what is. */
@@ -220,8 +219,7 @@ static void put_hosts(struct strbuf *out, const struct notify_message *message)
                       GROUPED(message->record->host_total - hosts_shown(finding)));
 }
 
-/* ---- generic ------------------------------------------------------------------------------------
- */
+/* ---- generic ---------------------------------------------------------------- */
 
 static void write_generic(const struct notify_message *message, struct strbuf *out)
 {

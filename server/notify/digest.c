@@ -8,8 +8,7 @@
 
 #define LINES_MAX 20 /* of one list; the rest is counted */
 
-/* ---- pure ---------------------------------------------------------------------------------------
- */
+/* ---- pure ------------------------------------------------------------------- */
 
 struct pages {
     struct strbuf *text, *html;
@@ -129,8 +128,7 @@ bool digest_write(const struct digest *digest, const char *public_url, struct st
     return some || monday;
 }
 
-/* ---- from what is stored ------------------------------------------------------------------------
- */
+/* ---- from what is stored ---------------------------------------------------- */
 
 struct making {
     struct fleet *fleet;

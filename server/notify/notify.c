@@ -46,8 +46,7 @@ struct notify {
     atomic_int_fast64_t waiting;
 };
 
-/* ---- pure ---------------------------------------------------------------------------------------
- */
+/* ---- pure ------------------------------------------------------------------- */
 
 int64_t notify_backoff_us(int64_t base_us, int64_t attempts, uint32_t random,
                           int64_t retry_after_us)
@@ -68,8 +67,7 @@ int64_t notify_digest_due(int minute, int64_t now_us)
     return due <= now_us ? due : due - US_PER_DAY;
 }
 
-/* ---- one delivery -------------------------------------------------------------------------------
- */
+/* ---- one delivery ----------------------------------------------------------- */
 
 /* The finding as it is now; ST_NOT_FOUND when it went with its hosts. */
 static enum status load_finding(struct notify *notify, const struct notify_claim *claim,
@@ -161,8 +159,7 @@ static void deliver(struct notify *notify, const struct notify_claim *claim)
         count_outcome(notify, claim, &outcome, given_up);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------
- */
+/* ---- tests ------------------------------------------------------------------ */
 
 static void send_test(const struct notify_settings *settings, const struct notify_target *target,
                       const atomic_bool *stop, struct notify_outcome *ret_outcome)
@@ -236,8 +233,7 @@ static void run_test(struct notify *notify, struct test *test)
     test_free(test);
 }
 
-/* ---- who looks ----------------------------------------------------------------------------------
- */
+/* ---- who looks -------------------------------------------------------------- */
 
 /* The database is asked once for each day's digest, however many servers there are. */
 static enum status look_after_digest(struct notify *notify, struct db *db, int64_t now,
@@ -363,8 +359,7 @@ static void *notify_main(void *arg)
     return NULL;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------- */
 
 void notify_wake(struct notify *notify)
 {

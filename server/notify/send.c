@@ -15,8 +15,7 @@
 #define RETRY_MAX_US   US_PER_HOUR
 #define URL_MEDIA_JSON "Content-Type: application/json"
 
-/* ---- settings -----------------------------------------------------------------------------------
- */
+/* ---- settings --------------------------------------------------------------- */
 
 static enum status read_password(const char *path, char ret_password[256], struct err *err)
 {
@@ -105,8 +104,7 @@ enum status notify_settings_read(const struct config *config, struct notify_sett
     return status;
 }
 
-/* ---- the signature ------------------------------------------------------------------------------
- */
+/* ---- the signature ---------------------------------------------------------- */
 
 void notify_sign(const char *secret, int64_t at_us, const char *body, size_t length,
                  char ret_text[NOTIFY_SIGNATURE_MAX])
@@ -125,8 +123,7 @@ void notify_sign(const char *secret, int64_t at_us, const char *body, size_t len
     snprintf(ret_text, NOTIFY_SIGNATURE_MAX, "t=%s,v1=%s", stamp, hex);
 }
 
-/* ---- what both ways share -----------------------------------------------------------------------
- */
+/* ---- what both ways share --------------------------------------------------- */
 
 struct attempt {
     CURL *curl;
@@ -228,8 +225,7 @@ static void judge_failure(const struct attempt *attempt, CURLcode code,
          attempt->error[0] != '\0' ? attempt->error : curl_easy_strerror(code));
 }
 
-/* ---- HTTP ---------------------------------------------------------------------------------------
- */
+/* ---- HTTP ------------------------------------------------------------------- */
 
 static bool add_line(struct curl_slist **list, const char *format, ...) PRINTF_LIKE(2, 3);
 static bool add_line(struct curl_slist **list, const char *format, ...)
@@ -334,8 +330,7 @@ static void send_http(struct attempt *attempt, const struct notify_settings *set
     judge_answer(attempt, curl_easy_perform(attempt->curl), outcome);
 }
 
-/* ---- SMTP ---------------------------------------------------------------------------------------
- */
+/* ---- SMTP ------------------------------------------------------------------- */
 
 static size_t on_mail(char *data, size_t size, size_t count, void *arg)
 {

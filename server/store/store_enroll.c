@@ -118,8 +118,7 @@ static const struct stmt statements[] = {
 const struct stmt_table store_enroll_statements = {statements,
                                                    sizeof statements / sizeof statements[0]};
 
-/* ---- secrets ----------------------------------------------------------------------------------
- */
+/* ---- secrets ---------------------------------------------------------------- */
 
 void store_enroll_secrets_done(struct store_enroll_secrets *secrets)
 {
@@ -287,8 +286,7 @@ enum status store_enroll_secret_verify(struct db *db, const unsigned char hash[T
     return ST_OK;
 }
 
-/* ---- enrolling --------------------------------------------------------------------------------
- */
+/* ---- enrolling -------------------------------------------------------------- */
 
 struct enrolment {
     const struct enroll_request *request;
@@ -459,8 +457,7 @@ enum status store_enroll_host(struct db *db, const struct enroll_request *reques
     return status;
 }
 
-/* ---- clones -----------------------------------------------------------------------------------
- */
+/* ---- clones ----------------------------------------------------------------- */
 
 void store_clones_done(struct store_clones *clones)
 {

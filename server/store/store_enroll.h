@@ -90,8 +90,7 @@ enum status store_enroll_host(struct db *db, const struct enroll_request *reques
                               struct enroll_result *ret_result, unsigned *ret_wait_seconds,
                               struct err *err) MUST_CHECK;
 
-/* ---- clones: for ingest ----------------------------------------------------------------------
- */
+/* ---- clones: for ingest ----------------------------------------------------- */
 
 enum identity_state {
     IDENTITY_OK,

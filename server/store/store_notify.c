@@ -104,8 +104,7 @@ void notify_targets_done(struct notify_targets *targets)
     *targets = (struct notify_targets){0};
 }
 
-/* ---- what may be stored ------------------------------------------------------------------------
- */
+/* ---- what may be stored ----------------------------------------------------- */
 
 static enum status check_text(const char *text, const char *field, size_t max, struct err *err)
 {
@@ -169,8 +168,7 @@ enum status notify_target_check(const struct notify_target *target, struct err *
     return status;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------- */
 
 static const char *keep(struct arena *arena, const char *text, bool *failed)
 {
@@ -263,8 +261,7 @@ enum status store_notify_get(struct db *db, int64_t target_id, const char *name,
     return status == ST_OK ? read_targets(result, ret_targets, err) : status;
 }
 
-/* ---- changes by people --------------------------------------------------------------------------
- */
+/* ---- changes by people ------------------------------------------------------ */
 
 static void bind_target(struct db_params *params, const struct notify_target *target,
                         const char *kinds[FINDING_KIND_COUNT])
@@ -379,8 +376,7 @@ enum status store_notify_deliveries(struct db *db, int64_t target_id, struct are
     return ST_OK;
 }
 
-/* ---- changes of findings ------------------------------------------------------------------------
- */
+/* ---- changes of findings ---------------------------------------------------- */
 
 enum status store_notify_change(struct db *db, const struct notify_change *change, struct err *err)
 {

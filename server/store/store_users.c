@@ -356,8 +356,7 @@ enum status store_sessions_end(struct db *db, int64_t user_id, int64_t token_id,
     return status;
 }
 
-/* ---- first start ------------------------------------------------------------------------------
- */
+/* ---- first start ------------------------------------------------------------ */
 
 enum status store_setup_needed(struct db *db, bool *ret_needed, struct err *err)
 {

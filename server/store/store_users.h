@@ -80,8 +80,7 @@ enum status store_user_session(struct db *db, int64_t user_id, const char *passw
 enum status store_sessions_end(struct db *db, int64_t user_id, int64_t token_id, int64_t *ret_ended,
                                struct err *err) MUST_CHECK;
 
-/* ---- first start ------------------------------------------------------------------------------
- */
+/* ---- first start ------------------------------------------------------------ */
 
 /* Neither an enabled admin nor a token for people or collectors. */
 enum status store_setup_needed(struct db *db, bool *ret_needed, struct err *err) MUST_CHECK;

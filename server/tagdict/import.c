@@ -41,8 +41,7 @@ struct reader {
     struct strbuf text;
 };
 
-/* ---- pieces -----------------------------------------------------------------------------------
- */
+/* ---- pieces ----------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -133,8 +132,7 @@ static bool decode(struct piece *text, struct strbuf *wide)
     return true;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------- */
 
 /* Whether a dash that stands free is at `at`. */
 static bool is_separator(struct piece line, size_t at)
@@ -200,8 +198,7 @@ static const char *cut_row(struct piece line, struct row *ret_row)
     return NULL;
 }
 
-/* ---- owners -----------------------------------------------------------------------------------
- */
+/* ---- owners ----------------------------------------------------------------- */
 
 static bool equals(struct piece piece, const char *text)
 {
@@ -279,8 +276,7 @@ static void add_text(struct strbuf *out, struct piece text)
         strbuf_putc(out, text.data[i] == '\0' ? ' ' : text.data[i]);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list --------------------------------------------------------------- */
 
 static enum status add_row(struct reader *reader, const struct row *row, const char **ret_reason,
                            struct err *err)

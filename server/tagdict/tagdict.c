@@ -68,8 +68,7 @@ const struct tagdict_entry *tagdict_at(const struct tagdict *dict, size_t index)
     return index < dict->count ? dict->entries[index] : NULL;
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table -------------------------------------------------------------- */
 
 /* The slot of a pattern, or the empty one where it belongs. */
 static struct slot *slot_of(struct slot *slots, size_t slot_count, uint32_t tag, unsigned char any)
@@ -110,8 +109,7 @@ static bool make_room(struct tagdict *dict)
     return true;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------
- */
+/* ---- texts ------------------------------------------------------------------ */
 
 /* Makes a text from outside fit to be stored and shown: valid UTF-8 of one line, without blanks at
  * its ends, cut between characters. An empty one becomes NULL, which is unknown. */
@@ -203,8 +201,7 @@ static bool find_word(const char *const *words, size_t count, const char *word,
 #define FIND_WORD(words, word, ret_word)                                                           \
     find_word((words), sizeof(words) / sizeof *(words), (word), (ret_word))
 
-/* ---- lookup -----------------------------------------------------------------------------------
- */
+/* ---- lookup ----------------------------------------------------------------- */
 
 static const struct slot *probe(const struct tagdict *dict, uint32_t tag, unsigned char any)
 {
@@ -248,8 +245,7 @@ const struct tagdict_entry *tagdict_find(const struct tagdict *dict, uint32_t ta
     return find_up_to(dict, tag & ~TAG_PROTECTED, RANK_IMPORTED);
 }
 
-/* ---- adding -----------------------------------------------------------------------------------
- */
+/* ---- adding ----------------------------------------------------------------- */
 
 /* Imported lists say neither pool nor what to look at, and often no owner: what the built-in list
  * knows of the same tag fills the gaps. */
@@ -358,8 +354,7 @@ enum status tagdict_add(struct tagdict *dict, const struct tagdict_entry *entry,
     return ST_OK;
 }
 
-/* ---- the built-in list ------------------------------------------------------------------------
- */
+/* ---- the built-in list ------------------------------------------------------ */
 
 enum column { COLUMN_PATTERN, COLUMN_POOL, COLUMN_DRIVER, COLUMN_LOOK_AT, COLUMN_TEXT, COLUMN_END };
 

@@ -75,8 +75,7 @@ static uint64_t below(struct host *host, uint64_t most)
     return rnd(host) % most;
 }
 
-/* ---- tags and drivers of the list ---------------------------------------------------------------
- */
+/* ---- tags and drivers of the list ------------------------------------------- */
 
 /* Few tags are large and most are small, as on real hosts: sizes over six powers of ten. */
 static void add_tag(struct host *host, uint32_t tag)
@@ -154,8 +153,7 @@ static bool read_list(struct host *host)
     return true;
 }
 
-/* ---- the host ----------------------------------------------------------------------------------
- */
+/* ---- the host --------------------------------------------------------------- */
 
 static void make_modules(struct host *host)
 {
@@ -225,8 +223,7 @@ static void make_types(struct host *host)
     }
 }
 
-/* ---- steps --------------------------------------------------------------------------------------
- */
+/* ---- steps ------------------------------------------------------------------ */
 
 static void advance(struct host *host, unsigned step)
 {
@@ -281,8 +278,7 @@ static struct blob_performance figures(const struct host *host)
         (uint32_t)(nonpaged / PAGE_BYTES)};
 }
 
-/* ---- files --------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------ */
 
 /* Writes and empties `bytes`. */
 static bool save(const struct host *host, const char *name, unsigned number, struct strbuf *bytes)

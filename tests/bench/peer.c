@@ -61,8 +61,7 @@ static struct row row_at(unsigned i, unsigned moment)
     return row;
 }
 
-/* ---- line protocol ----------------------------------------------------------------------------
- */
+/* ---- line protocol ---------------------------------------------------------- */
 
 static void put_lines(struct strbuf *out, unsigned host, unsigned moment)
 {
@@ -85,8 +84,7 @@ static void put_lines(struct strbuf *out, unsigned host, unsigned moment)
     }
 }
 
-/* ---- remote write ------------------------------------------------------------------------------
- */
+/* ---- remote write ----------------------------------------------------------- */
 
 static void put_varint(struct strbuf *out, uint64_t value)
 {
@@ -158,8 +156,7 @@ static void snappy(const struct strbuf *in, struct strbuf *out)
     }
 }
 
-/* ---- HTTP ---------------------------------------------------------------------------------------
- */
+/* ---- HTTP ------------------------------------------------------------------- */
 
 static int connect_to_peer(void)
 {
@@ -221,8 +218,7 @@ static bool post(int fd, const struct strbuf *body, bool remote)
     return read_code(fd) < 300;
 }
 
-/* ---- COPY ---------------------------------------------------------------------------------------
- */
+/* ---- COPY ------------------------------------------------------------------- */
 
 static void put_be(struct strbuf *out, uint64_t value, unsigned bytes)
 {
@@ -280,8 +276,7 @@ static PGconn *connect_to_database(void)
     return db;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------
- */
+/* ---- the run ---------------------------------------------------------------- */
 
 enum kind { LINES, REMOTE, COPY };
 static enum kind kind;

@@ -91,8 +91,7 @@ static int64_t uses_of(int64_t id)
     return -1;
 }
 
-/* ---- secrets ----------------------------------------------------------------------------------
- */
+/* ---- secrets ---------------------------------------------------------------- */
 
 START_TEST(secret_created_is_verified_and_only_its_hash_is_stored)
 {
@@ -210,8 +209,7 @@ START_TEST(secret_rotation_old_and_new_work_side_by_side)
 }
 END_TEST
 
-/* ---- enrolling --------------------------------------------------------------------------------
- */
+/* ---- enrolling -------------------------------------------------------------- */
 
 START_TEST(enroll_gives_a_uuid_and_a_token_of_that_host_only)
 {
@@ -322,8 +320,7 @@ START_TEST(cooldown_without_machine_id_goes_by_name_and_address)
 }
 END_TEST
 
-/* ---- an identity it had before ----------------------------------------------------------------
- */
+/* ---- an identity it had before ---------------------------------------------- */
 
 static struct enroll_request again(const struct enroll_request *request,
                                    const struct enroll_result *before)
@@ -476,8 +473,7 @@ START_TEST(previous_unmarked_boot_keeps_the_identity_of_a_cloned_host)
 }
 END_TEST
 
-/* ---- clones -----------------------------------------------------------------------------------
- */
+/* ---- clones ----------------------------------------------------------------- */
 
 START_TEST(clones_marked_boots_are_known_and_others_are_not)
 {
@@ -517,8 +513,7 @@ START_TEST(clones_marked_boots_are_known_and_others_are_not)
 }
 END_TEST
 
-/* ---- credentials ------------------------------------------------------------------------------
- */
+/* ---- credentials ------------------------------------------------------------ */
 
 START_TEST(auth_enroll_secret_has_a_role_of_its_own)
 {

@@ -140,8 +140,7 @@ static double newest(const struct series_store *store, size_t row, size_t host)
     return store->points[host] == 0 ? 0 : (double)series(store, row, host)[store->points[host] - 1];
 }
 
-/* ---- statements: one for each (pool, tag), over the hosts it holds for -------------------------
- */
+/* ---- statements: one for each (pool, tag), over the hosts it holds for ------ */
 
 static void claim_row(const struct series_store *store, size_t row, const bool *hosts,
                       struct claims *claims)
@@ -215,8 +214,7 @@ static void tokens(const struct series_store *store, bool *flags, struct claims 
     }
 }
 
-/* ---- top-10 lists ------------------------------------------------------------------------------
- */
+/* ---- top-10 lists ----------------------------------------------------------- */
 
 static double tenth(const struct series_store *store, enum pool pool, size_t host, size_t point)
 {
@@ -254,8 +252,7 @@ static void top_lists(const struct series_store *store, bool *flags, struct clai
     }
 }
 
-/* ---- peers -------------------------------------------------------------------------------------
- */
+/* ---- peers ------------------------------------------------------------------ */
 
 static int number_order(const void *a, const void *b)
 {
@@ -332,8 +329,7 @@ static void dbscan_cohort(const struct series_store *store, size_t row, size_t c
             flags[i] = true;
 }
 
-/* ---- trends ------------------------------------------------------------------------------------
- */
+/* ---- trends ----------------------------------------------------------------- */
 
 static bool trends_up(const float *bytes, const double *time, size_t count)
 {
@@ -375,8 +371,7 @@ static void mann_kendall(const struct series_store *store, size_t row, bool *fla
     }
 }
 
-/* ---- divergence --------------------------------------------------------------------------------
- */
+/* ---- divergence ------------------------------------------------------------- */
 
 /* The value at or before a time; hosts have their own times. */
 static double value_at(const struct series_store *store, size_t row, size_t host, double at)

@@ -112,8 +112,7 @@ size_t world_visible(const struct world *world, size_t host, double as_of, doubl
     return count;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------- */
 
 struct feed {
     const struct world *world;
@@ -218,8 +217,7 @@ static void make_nonsense(struct feed *feed)
     }
 }
 
-/* ---- the rest of a point ----------------------------------------------------------------------
- */
+/* ---- the rest of a point ---------------------------------------------------- */
 
 static void make_totals(struct feed *feed, size_t i)
 {

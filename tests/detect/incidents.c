@@ -69,8 +69,7 @@ void world_bind_incident(struct world *world, struct world_incident *incident)
     }
 }
 
-/* ---- who ---------------------------------------------------------------------------------------
- */
+/* ---- who -------------------------------------------------------------------- */
 
 static size_t count_with(const struct world *world, const char *name, const char *value)
 {
@@ -186,8 +185,7 @@ static void choose_hosts(struct world *world, struct world_incident *incident, d
         afflict(world, incident, rng_pick(rng, world->host_count), from, spread);
 }
 
-/* ---- what -------------------------------------------------------------------------------------
- */
+/* ---- what ------------------------------------------------------------------- */
 
 static bool tag_taken(const struct world *world, const struct world_incident *incident,
                       uint32_t tag, size_t count)

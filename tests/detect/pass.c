@@ -331,8 +331,7 @@ bool pass_kept(size_t hosts, size_t rows, const struct tagdict *dict)
     return status == ST_OK;
 }
 
-/* ---- one explanation --------------------------------------------------------------------------
- */
+/* ---- one explanation -------------------------------------------------------- */
 
 #define AFFECTED_SHARE 0.3 /* of the hosts have the bad value; the same for each half of a pair */
 

@@ -75,8 +75,7 @@ void tally_done(struct tally *tally)
         free(lists[i]->items);
 }
 
-/* ---- figures -----------------------------------------------------------------------------------
- */
+/* ---- figures ---------------------------------------------------------------- */
 
 struct figure {
     const char *name, *unit, *goal;
@@ -279,8 +278,7 @@ void report_print(struct tally *tally)
         printf("  %6llu  %s\n", (unsigned long long)tally->faults[i].seed, tally->faults[i].text);
 }
 
-/* ---- JSON: names are ours, without quotes ------------------------------------------------------
- */
+/* ---- JSON: names are ours, without quotes ----------------------------------- */
 
 static void json_number(FILE *file, double value)
 {

@@ -38,8 +38,7 @@ void run_analysis(const struct world *world, double as_of, const struct tagdict 
     *seconds += (double)spent / 1e6;
 }
 
-/* ---- one method's sums -------------------------------------------------------------------------
- */
+/* ---- one method's sums ------------------------------------------------------ */
 
 static void add_method(struct method_tally *tally, const struct world *world,
                        const struct claims *claims, const struct outcome *outcome)
@@ -70,8 +69,7 @@ static void add_method(struct method_tally *tally, const struct world *world,
     }
 }
 
-/* ---- the analysis in detail --------------------------------------------------------------------
- */
+/* ---- the analysis in detail ------------------------------------------------- */
 
 static void tag_text(uint32_t tag, char text[TAG_TEXT_MAX])
 {
@@ -407,8 +405,7 @@ static void print_world(const struct world *world, const struct outcome *outcome
     }
 }
 
-/* ---- delay -------------------------------------------------------------------------------------
- */
+/* ---- delay ------------------------------------------------------------------ */
 
 /* It grows there: not on hosts that were given a good version before. */
 static bool reached(const struct world *world, const struct world_incident *incident, size_t host,
@@ -508,8 +505,7 @@ static void measure_delay(const struct world *world, uint64_t seed,
                 world_start_name(incident->start), incident->path_hours);
 }
 
-/* ---- a fleet -----------------------------------------------------------------------------------
- */
+/* ---- a fleet ---------------------------------------------------------------- */
 
 static void add_analysis(struct tally *tally, uint64_t seed, const struct world *world,
                          const struct claims *claims, const struct outcome *outcome)

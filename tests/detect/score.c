@@ -60,8 +60,7 @@ void claims_from_findings(const struct world *world, const struct finding_list *
     }
 }
 
-/* ---- matching ---------------------------------------------------------------------------------
- */
+/* ---- matching --------------------------------------------------------------- */
 
 static bool tags_meet(const struct world_incident *incident, const struct claim *claim)
 {
@@ -124,8 +123,7 @@ static enum verdict against(const struct world *world, const struct world_incide
     return overlap.yes == 0 || claim->kind == FINDING_EXHAUSTION ? VERDICT_NEUTRAL : VERDICT_FALSE;
 }
 
-/* ---- causes -----------------------------------------------------------------------------------
- */
+/* ---- causes ----------------------------------------------------------------- */
 
 static bool has_value(const struct world_host *host, const char *name, const char *value,
                       const char *also, double at)
@@ -247,8 +245,7 @@ static void judge_cause(const struct world *world, const struct world_incident *
     result->confident_wrong = separation(&first) < best - 0.05;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it -------------------------------------------------------------- */
 
 static void judge_claim(const struct world *world, const struct claims *claims, size_t index,
                         struct outcome *outcome)

@@ -19,8 +19,7 @@ static void check(bool holds, const char *what)
     }
 }
 
-/* ---- generator ---------------------------------------------------------------------------------
- */
+/* ---- generator -------------------------------------------------------------- */
 
 static uint64_t print_bytes(uint64_t print, const void *bytes, size_t count)
 {
@@ -234,8 +233,7 @@ static void check_density(const struct tagdict *dict)
     world_free(world);
 }
 
-/* ---- scorer: a fleet of eight, four of them leaking "Leak" since ten hours ---------------------
- */
+/* ---- scorer: a fleet of eight, four of them leaking "Leak" since ten hours -- */
 
 static struct world *small_world(void)
 {

@@ -196,8 +196,7 @@ double world_rest(const struct world_host *host, enum pool pool)
     return host->ram * (pool == POOL_NONPAGED ? 0.004 : 0.006) + 30 * WORLD_MIB;
 }
 
-/* ---- growth -----------------------------------------------------------------------------------
- */
+/* ---- growth ----------------------------------------------------------------- */
 
 double world_growth_start(const struct world_incident *incident, const struct world_host *host,
                           size_t index, double at)

@@ -34,8 +34,7 @@ uint32_t world_tag(const char *tag)
     return tag_from_bytes((const unsigned char *)tag);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------- */
 
 static int row_order(const void *a, const void *b)
 {
@@ -203,8 +202,7 @@ static void add_known_rows(struct world *world)
     }
 }
 
-/* ---- facts ------------------------------------------------------------------------------------
- */
+/* ---- facts ------------------------------------------------------------------ */
 
 static void add_fact(struct world *world, struct world_host *host, const char *name,
                      const char *value, double from)
@@ -318,8 +316,7 @@ static void add_facts(struct world *world, struct world_host *host, uint64_t fle
                      world_text(world, "%zu.%zu", i + 10, pick_version(rng, 3)), -WORLD_NEVER);
 }
 
-/* ---- hosts ------------------------------------------------------------------------------------
- */
+/* ---- hosts ------------------------------------------------------------------ */
 
 void world_add_boot(struct world_host *host, double at)
 {

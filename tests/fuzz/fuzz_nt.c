@@ -69,8 +69,7 @@ static void check_text(const char *text)
     CHECK(length > 0 && length <= LIMIT_TEXT_BYTES && utf8_valid(text, length));
 }
 
-/* ---- readers ----------------------------------------------------------------------------------
- */
+/* ---- readers ---------------------------------------------------------------- */
 
 static enum status read_tags(struct nt_reader *reader, struct arena *arena, struct err *err)
 {

@@ -191,8 +191,7 @@ void afleet_damage(struct afleet *fleet, double lost_share, double gap_from_hour
     }
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ----------------------------------------------------------------- */
 
 /* When the boot that runs at `hours` before now began, in hours before now. */
 static double boot_at(const struct ahost *host, double hours)
@@ -297,8 +296,7 @@ double afleet_bytes_now(struct afleet *fleet, size_t host, const char *tag)
     return sum;
 }
 
-/* ---- points ------------------------------------------------------------------------------------
- */
+/* ---- points ----------------------------------------------------------------- */
 
 static size_t schedule(const struct afleet *fleet, const struct ahost *host, double *hours)
 {
@@ -455,8 +453,7 @@ enum status afleet_analyze(struct afleet *fleet, uint64_t order, const struct ta
     return status == ST_OK ? analysis_finish(analysis, ret_list, err) : status;
 }
 
-/* ---- a healthy fleet ---------------------------------------------------------------------------
- */
+/* ---- a healthy fleet -------------------------------------------------------- */
 
 static const struct afleet_row background[] = {
     {.tag = "MmSt",

@@ -125,8 +125,7 @@ struct strbuf *fake_kernel_answer(struct fake_kernel *kernel, uint32_t informati
     return &answer->bytes;
 }
 
-/* ---- a whole host -----------------------------------------------------------------------------
- */
+/* ---- a whole host ----------------------------------------------------------- */
 
 static void fill_tags(struct fake_kernel *kernel, size_t rows)
 {

@@ -109,8 +109,7 @@ static void utf16(const char *text, uint16_t *units)
         units[i] = (unsigned char)text[i];
 }
 
-/* ---- the makers, once for each width -----------------------------------------------------------
- */
+/* ---- the makers, once for each width ---------------------------------------- */
 
 #define MAKERS(w, n, marker)                                                                       \
     static void tags_##n(struct strbuf *out, const struct blob_tag *tags, size_t count)            \
@@ -279,8 +278,7 @@ static void utf16(const char *text, uint16_t *units)
 MAKERS(uint64_t, 64, BLOB_ADDRESS_64)
 MAKERS(uint32_t, 32, BLOB_ADDRESS_32)
 
-/* ---- by architecture ---------------------------------------------------------------------------
- */
+/* ---- by architecture -------------------------------------------------------- */
 
 #define BY_ARCH(arch, name, ...)                                                                   \
     do {                                                                                           \

@@ -11,8 +11,7 @@
 
 Suite *core_suite(void);
 
-/* ---- changed rows -----------------------------------------------------------------------------
- */
+/* ---- changed rows ----------------------------------------------------------- */
 
 struct row {
     uint32_t tag, allocs, frees;
@@ -175,8 +174,7 @@ START_TEST(changes_without_fitting_base_stay_complete)
 }
 END_TEST
 
-/* ---- backoff and schedule ---------------------------------------------------------------------
- */
+/* ---- backoff and schedule --------------------------------------------------- */
 
 START_TEST(backoff_waits_stay_within_doubling_bounds)
 {
@@ -251,8 +249,7 @@ START_TEST(schedule_offsets_spread_and_slots_are_skipped)
 }
 END_TEST
 
-/* ---- delivery ---------------------------------------------------------------------------------
- */
+/* ---- delivery --------------------------------------------------------------- */
 
 START_TEST(retry_after_reads_seconds_and_dates)
 {

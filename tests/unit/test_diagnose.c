@@ -217,8 +217,7 @@ START_TEST(row_of_capture_has_what_is_printed)
 }
 END_TEST
 
-/* ---- what is no row ----------------------------------------------------------------------------
- */
+/* ---- what is no row --------------------------------------------------------- */
 
 static const char *const rowless[] = {
     "Paged pool is fine, he said, and 12 of 40 servers agree.",
@@ -237,8 +236,7 @@ START_TEST(prose_gives_no_rows)
 }
 END_TEST
 
-/* ---- suspects and evidence ----------------------------------------------------------------------
- */
+/* ---- suspects and evidence -------------------------------------------------- */
 
 static const char leak[] =
     USED_HEAD " Zorb  2000000   900000000   0   0\tUNKNOWN pooltag 'Zorb', please update "
@@ -345,8 +343,7 @@ START_TEST(thread_objects_hint_at_handles)
 }
 END_TEST
 
-/* ---- input and output --------------------------------------------------------------------------
- */
+/* ---- input and output ------------------------------------------------------- */
 
 START_TEST(utf16_in_both_orders_reads_like_utf8)
 {

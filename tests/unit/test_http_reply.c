@@ -134,8 +134,7 @@ START_TEST(reply_from_resp_drops_a_header_with_a_line_end)
 }
 END_TEST
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------ */
 
 static const unsigned char html[] = "<!doctype html>";
 static const unsigned char script[] = "export {};";
@@ -255,8 +254,7 @@ START_TEST(assets_missing_folder_is_an_error)
 }
 END_TEST
 
-/* ---- failed attempts --------------------------------------------------------------------------
- */
+/* ---- failed attempts -------------------------------------------------------- */
 
 static struct limiter_key key_of(const char *text)
 {

@@ -24,8 +24,7 @@ static void load(struct known_list *list, const char *text)
     ck_assert_msg(status == ST_OK, "%s: %s", err.field, err.message);
 }
 
-/* ---- the built-in list ------------------------------------------------------------------------
- */
+/* ---- the built-in list ------------------------------------------------------ */
 
 START_TEST(known_builtin_has_forty_entries_with_source_and_advice)
 {
@@ -63,8 +62,7 @@ START_TEST(known_imported_replaces_builtin_of_same_id)
 }
 END_TEST
 
-/* ---- what the loader refuses ------------------------------------------------------------------
- */
+/* ---- what the loader refuses ------------------------------------------------ */
 
 #define HEAD          "{\"id\":\"a\",\"title\":\"t\",\"driver\":\"x.sys\",\"advice\":\"Do.\","
 #define TAIL          "\"source\":\"s\",\"confidence\":\"reported\""
@@ -182,8 +180,7 @@ START_TEST(known_more_entries_than_allowed_are_refused)
 }
 END_TEST
 
-/* ---- versions ---------------------------------------------------------------------------------
- */
+/* ---- versions --------------------------------------------------------------- */
 
 static const struct {
     const char *version;
@@ -223,8 +220,7 @@ START_TEST(known_versions_compare_as_numbers_part_by_part)
 }
 END_TEST
 
-/* ---- the matcher ------------------------------------------------------------------------------
- */
+/* ---- the matcher ------------------------------------------------------------ */
 
 static const char some[] =
     "{\"format\":1,\"leaks\":["

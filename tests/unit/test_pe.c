@@ -21,8 +21,7 @@ static void open_image(void)
                   err.message);
 }
 
-/* ---- headers ------------------------------------------------------------------------------------
- */
+/* ---- headers ---------------------------------------------------------------- */
 
 START_TEST(open_reads_headers_of_each_machine)
 {

@@ -319,8 +319,7 @@ START_TEST(snapshots_reply_with_more_than_fits)
 }
 END_TEST
 
-/* ---- enroll -----------------------------------------------------------------------------------
- */
+/* ---- enroll ----------------------------------------------------------------- */
 
 static const struct {
     const char *host_id, *token;
@@ -374,8 +373,7 @@ START_TEST(enroll_reply_is_read_or_names_the_member)
 }
 END_TEST
 
-/* ---- problems ---------------------------------------------------------------------------------
- */
+/* ---- problems --------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -11,8 +11,7 @@ Suite *sim_run_suite(void);
 #define NOW       1795240800000000ll /* 2026-11-21T06:00:00Z */
 #define HOSTS_MAX 64
 
-/* ---- a server that keeps what it accepts, and fails as told ------------------------------------
- */
+/* ---- a server that keeps what it accepts, and fails as told ----------------- */
 
 enum fault { FAULT_NONE, FAULT_BUSY, FAULT_LOST_REPLY, FAULT_DOWN, FAULT_FORGETS, FAULT_REFUSES };
 

@@ -180,8 +180,7 @@ static void random_snapshot(struct snapshot *s)
                                            chance(50) ? random_amount() : -1};
 }
 
-/* ---- equality, member by member: what an encoder forgets must be seen -------------------------
- */
+/* ---- equality, member by member: what an encoder forgets must be seen ------- */
 
 static void same_columns(const struct snapshot_table *a, const struct snapshot_table *b)
 {
@@ -309,8 +308,7 @@ START_TEST(random_snapshot_is_the_same_through_both_encodings)
 }
 END_TEST
 
-/* ---- JSON written over by the test ------------------------------------------------------------
- */
+/* ---- JSON written over by the test ------------------------------------------ */
 
 enum lengths { DEFINITE, INDEFINITE };
 
@@ -466,8 +464,7 @@ START_TEST(decode_with_any_bit_flipped_is_refused_or_encodes_again)
 }
 END_TEST
 
-/* ---- refused in both --------------------------------------------------------------------------
- */
+/* ---- refused in both -------------------------------------------------------- */
 
 #define DOC(rest) "{\"format\":1,\"taken_at\":\"2026-11-21T02:00:00Z\"," rest "}"
 #define ROWS      "\"nonpaged\":{\"tag\":[\"Aaaa\"],\"bytes\":[1]}"
@@ -670,8 +667,7 @@ START_TEST(document_over_the_body_limit_is_too_large)
 }
 END_TEST
 
-/* ---- what only CBOR can say -------------------------------------------------------------------
- */
+/* ---- what only CBOR can say ------------------------------------------------- */
 
 /* A member, as bytes, in a document that is right without it. */
 static const struct {

@@ -36,8 +36,7 @@ static void import(struct tagdict *dict, const char *text)
     ck_assert_int_eq(tagdict_import(dict, text, strlen(text), NULL, NULL, &result, NULL), ST_OK);
 }
 
-/* ---- patterns ---------------------------------------------------------------------------------
- */
+/* ---- patterns --------------------------------------------------------------- */
 
 static const struct {
     const char *text;
@@ -89,8 +88,7 @@ START_TEST(pattern_text_gives_tag_and_mask)
 }
 END_TEST
 
-/* ---- lookup -----------------------------------------------------------------------------------
- */
+/* ---- lookup ----------------------------------------------------------------- */
 
 START_TEST(find_in_empty_gives_nothing)
 {
@@ -181,8 +179,7 @@ START_TEST(find_survives_growth)
 }
 END_TEST
 
-/* ---- adding -----------------------------------------------------------------------------------
- */
+/* ---- adding ----------------------------------------------------------------- */
 
 START_TEST(add_same_pattern_keeps_both_owners)
 {
@@ -266,8 +263,7 @@ START_TEST(add_cleans_texts)
 }
 END_TEST
 
-/* ---- the built-in list ------------------------------------------------------------------------
- */
+/* ---- the built-in list ------------------------------------------------------ */
 
 START_TEST(builtin_list_is_complete_and_sound)
 {
