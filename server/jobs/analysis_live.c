@@ -151,8 +151,9 @@ static enum status take_arrived(struct pass *pass, struct err *err)
             keys[count++] = entry->key;
     }
     int64_t mark = live->mark_us;
-    enum status status = store_arrived_keys(pass->db, mark - OVERLAP_US, mark, look, pass, err);
-    for (int64_t at = mark - OVERLAP_US; status == ST_OK && pass->unknown && at < mark;
+    int64_t overlap = pass->options->overlap_us == 0 ? OVERLAP_US : pass->options->overlap_us;
+    enum status status = store_arrived_keys(pass->db, mark - overlap, mark, look, pass, err);
+    for (int64_t at = mark - overlap; status == ST_OK && pass->unknown && at < mark;
          at += WINDOW_US)
         status =
             take_window(pass, at, at + WINDOW_US < mark ? at + WINDOW_US : mark, keys, count, err);

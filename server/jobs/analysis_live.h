@@ -26,6 +26,7 @@ struct analysis_live_options {
     const atomic_bool *stop; /* NULL: never */
     int64_t budget_us;       /* for reading hosts from cold, at least one a pass */
     int64_t age_us;          /* of features, see analysis_add_kept */
+    int64_t overlap_us;      /* of arrival, before the last pass, looked at again; 0: two minutes */
 };
 struct analysis_live_pass {
     int64_t as_of_us; /* TIME_UNKNOWN: no host has reported yet */

@@ -189,7 +189,7 @@ const benches = {
     const goal = 10000;
     const run = (hosts, days) => withDatabase((url) => store("pass", url, ["--hosts", hosts, "--days", days]));
     const long = await run(process.env.BENCH_HOSTS ?? 16, process.env.BENCH_DAYS ?? 14);
-    const many = await run(process.env.BENCH_MANY ?? 200, 1);
+    const many = await run(process.env.BENCH_MANY ?? 400, 1);
     const seconds = (r, part) => (r[part].own_seconds + r[part].database_seconds) * goal / r.hosts;
     const table = [long, many].flatMap((r) => ["cold", "passes", "fresh", "quiet", "restored_0_behind", "restored_6_behind"].map((name) => ({ case: name, hosts: r.hosts, days: r.days,
       own_ms: Number((1000 * r[name].own_seconds).toFixed(1)), database_ms: Number((1000 * r[name].database_seconds).toFixed(0)), documents: r[name].documents, read_again: r[name].cold })));
