@@ -236,14 +236,15 @@ scripts/deps.sh check || {
 case $what in
 all)
     part_house
-    # The agent's tests mostly wait for Wine, so they are a lane of their own once all is built; the
-    # screens and the fuzzers follow there.
+    # The agent's tests mostly wait for Wine, so they are a lane of their own once all is built; so much
+    # follows there that both lanes end at about the same time.
     npm_tests
     build SAN="$san" all test-unit-bin detect-bin test-db-bin
     build all agent build/tools/make_replay build/tools/kill_spool
-    CHECK_LANE=agent scripts/check.sh agent,screens,fuzz >"$logs/agent-lane.log" 2>&1 &
+    CHECK_LANE=agent scripts/check.sh agent,screens,torture,diagnose,fuzz \
+        >"$logs/agent-lane.log" 2>&1 &
     lane_pid=$!
-    for part in unit db http torture diagnose scenarios pages; do "part_$part"; done
+    for part in unit db http scenarios pages; do "part_$part"; done
     say "the lane beside"
     wait "$lane_pid"
     lane_pid=
